@@ -1,0 +1,1 @@
+"""Calendar in, bots out: the application."""

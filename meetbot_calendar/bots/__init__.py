@@ -1,0 +1,1 @@
+"""When a bot should be where. Pure."""

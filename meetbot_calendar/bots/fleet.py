@@ -1,0 +1,54 @@
+"""The port: what a bot fleet can do for us."""
+
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """One bot to send, as the fleet is told. ``key`` is the same however often it is sent."""
+
+    key: str
+    bot_id: str
+    tenant_id: str
+    meeting_url: str
+    platform: str | None
+    join_at: datetime
+    bot_config: dict[str, Any]
+    metadata: dict[str, Any]
+    callback_url: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What the fleet says of a bot, verified and mapped to our words."""
+
+    kind: Literal["joined", "completed", "failed"]
+    at: datetime
+    recording_url: str | None = None
+    transcript_url: str | None = None
+    duration_seconds: float | None = None
+    reason: str | None = None
+
+
+class Fleet(Protocol):
+    """The service that really joins meetings."""
+
+    name: str
+
+    async def send(self, order: Order) -> str:
+        """Send one bot and return the fleet's id for it.
+
+        Raises ``TryLater`` (full, throttled, unreachable before the request left),
+        ``OutcomeUnknown`` (the answer never came), ``GiveUp`` (bad link),
+        ``InstallationFault`` (our key is refused).
+        """
+        ...
+
+    async def find(self, order: Order) -> str | None:
+        """Ask whether an order of unknown outcome arrived; None if it did not."""
+        ...
+
+    async def recall(self, fleet_bot_id: str) -> None:
+        """Call a bot back. One that is gone or done is fine. Raises as ``send`` does."""
+        ...

@@ -1,0 +1,1 @@
+"""One bot fleet's API each, behind the port."""

@@ -1,0 +1,1 @@
+"""The recipes: claim, talk, record."""

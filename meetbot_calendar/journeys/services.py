@@ -1,0 +1,51 @@
+"""The frozen bundle that a journey is handed."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Literal, Protocol
+
+import msgspec
+
+from meetbot_calendar.bots.fleet import Fleet
+from meetbot_calendar.calendars.model import OAuthApp, Provider
+from meetbot_calendar.calendars.provider import CalendarProvider
+from meetbot_calendar.clock import Clock
+from meetbot_calendar.deliveries.poster import Poster
+from tenants.secrets.keyring import Keyring
+from tenants.storage.session import Database
+
+WakeUp = Literal["sync", "decide", "dispatch", "deliver", "watch"]
+
+
+class WakeUps(Protocol):
+    """Rings the worker. A ring that is lost costs seconds, never work: the sweep finds the row."""
+
+    async def ring(self, kind: WakeUp, tenant_id: str, row_id: str) -> None:
+        """Ring for one row. Never raises."""
+        ...
+
+
+class House(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator has settled for everybody."""
+
+    public_url: str
+    join_lead: timedelta
+    poll_interval: timedelta
+    past: timedelta
+    future: timedelta
+    allow_private_webhooks: bool = False
+    region: str | None = None
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a journey may touch; wiring builds it once."""
+
+    clock: Clock
+    database: Database
+    keyring: Keyring
+    providers: Mapping[Provider, CalendarProvider]
+    operator_apps: Mapping[Provider, OAuthApp]
+    fleet: Fleet
+    poster: Poster
+    wakeups: WakeUps
+    house: House

@@ -1,0 +1,157 @@
+"""The one world behind every simulator: people, calendars, meetings, grants, time and faults.
+
+How an end is built on it. ``world.directory`` knows accounts and calendars; ``world.grants`` the
+OAuth clients, codes and tokens; ``world.rows`` writes event rows and numbers changes;
+``world.faults`` says when to misbehave; ``world.clock`` is the time; ``world.state`` is everything
+that survives a restart (``state.notes`` is free for any end). A meeting is kept once, provider-neutrally
+(``meetings.Meeting``); whoever takes part gets a row in their calendar, made by the copy writer
+that their provider registered in ``world.writers``. A writer is called again after every edit and
+brings the calendar's rows in line: ``world.rows.put`` is silent when nothing changed.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from meetbot_calendar.clock import Clock, SystemClock
+from meetbot_calendar.sandbox import uids
+from meetbot_calendar.sandbox.clock import WorldClock
+from meetbot_calendar.sandbox.directory import Directory
+from meetbot_calendar.sandbox.faults import Faults
+from meetbot_calendar.sandbox.grants import Grants
+from meetbot_calendar.sandbox.journal import Journal
+from meetbot_calendar.sandbox.meetings import Guest, Meeting, Response, instant
+from meetbot_calendar.sandbox.rows import Rows
+from meetbot_calendar.sandbox.store import Account, Calendar, Provider, State
+
+CopyWriter = Callable[["World", Calendar, Meeting], None]
+"""Brings one calendar's rows of one meeting in line with the meeting as it now is."""
+
+
+class World:
+    """See the module. One per process, used from one event loop."""
+
+    def __init__(self, clock: Clock | None = None, state: State | None = None) -> None:
+        self.state = state or State()
+        self.clock = WorldClock(clock or SystemClock(), self.state.skipped)
+        self.faults = Faults(self.state.faults)
+        self.grants = Grants(self.state.grants)
+        self.directory = Directory(self.state, self.clock)
+        self.rows = Rows(self.clock)
+        self.journal = Journal()
+        self.writers: dict[Provider, CopyWriter] = {}
+
+    def snapshot(self) -> bytes:
+        """Return the whole state as JSON."""
+        self.state.skipped = self.clock.skipped
+        return msgspec.json.encode(self.state)
+
+    def save(self, path: Path) -> None:
+        """Write the state to a file, whole or not at all."""
+        fresh = path.with_suffix(path.suffix + ".new")
+        fresh.write_bytes(self.snapshot())
+        fresh.chmod(0o600)
+        os.replace(fresh, path)  # noqa: PTH105 - atomic, and its intent is plain
+
+    def add_meeting(
+        self,
+        organizer: str,
+        title: str,
+        start: datetime,
+        end: datetime,
+        zone: str = "UTC",
+        *,
+        attendees: list[tuple[str, Response, bool, bool]] | list[Guest] | None = None,
+        all_day: bool = False,
+        recurrence: str | list[str] = "",
+        calendar: str = "",
+        **facts: Any,  # noqa: ANN401 - the remaining fields of Meeting, checked by it
+    ) -> Meeting:
+        """Hold a meeting: every known participant gets a copy.
+
+        ``attendees`` are ``(email, response, optional, resource)``; naive times are wall-clock in
+        ``zone``. ``calendar`` is the organiser's calendar if not the primary one. ``facts``: link,
+        link_place, location, description, visibility, guests_hidden, busy, foreign_uid, uid.
+        """
+        event_id = str(facts.pop("id", "")) or uids.new_google_id()
+        now = self.clock.now()
+        who = self.organizer(organizer)
+        facts.setdefault("uid", self._new_uid(who, event_id))
+        lines = [recurrence] if isinstance(recurrence, str) else recurrence
+        meeting = Meeting(
+            id=event_id,
+            organizer=organizer.lower(),
+            organizer_name=who.name if who else organizer.partition("@")[0].title(),
+            organizer_provider=who.provider if who else "elsewhere",
+            title=title,
+            start=instant(start, zone, all_day=all_day),
+            end=instant(end, zone, all_day=all_day),
+            zone=zone,
+            all_day=all_day,
+            guests=[_guest(a) for a in attendees or []],
+            recurrence=[line for line in lines if line],
+            calendars={who.key: calendar} if who and calendar else {},
+            created_at=now,
+            updated_at=now,
+            **facts,
+        )
+        self.state.meetings[meeting.id] = meeting
+        self.write(meeting)
+        return meeting
+
+    def meeting(self, meeting_id: str) -> Meeting:
+        """Return a meeting; KeyError when there is none."""
+        return self.state.meetings[meeting_id]
+
+    def organizer(self, email: str) -> Account | None:
+        """Return the account that organises as this address (also as a calendar's own address)."""
+        found = self.directory.accounts_of(email)
+        calendar = self.directory.calendar(email)
+        if not found and calendar:
+            found = self.directory.accounts_of(calendar.owner)
+        return found[0] if found else None
+
+    def write(self, meeting: Meeting) -> None:
+        """Bring every participant's copy in line with the meeting."""
+        for account in self.participants(meeting):
+            calendar = self.calendar_of(meeting, account)
+            writer = self.writers.get(account.provider)
+            if writer and not calendar.removed:
+                writer(self, calendar, meeting)
+
+    def participants(self, meeting: Meeting) -> list[Account]:
+        """Return the accounts that hold, or held, a copy: organiser first, then guests."""
+        who = self.organizer(meeting.organizer)
+        people = [who] if who else []
+        for guest in meeting.guests:
+            people += self.directory.accounts_of(guest.email)
+        held = [self.state.accounts[key] for key in meeting.calendars]
+        return list({a.key: a for a in [*people, *held]}.values())
+
+    def calendar_of(self, meeting: Meeting, account: Account) -> Calendar:
+        """Return the calendar that holds (or will hold) this account's copy."""
+        primary = self.directory.primary(account)
+        return self.state.calendars[meeting.calendars.setdefault(account.key, primary.id)]
+
+    def _new_uid(self, who: Account | None, event_id: str) -> str:
+        if who and who.provider == "outlook":
+            return uids.new_global_object_id(self.clock.now())
+        return uids.google_uid(event_id)
+
+
+def load_world(path: Path, clock: Clock | None = None) -> World:
+    """Return the world that a file remembers, or a new one when the file is not there."""
+    if not path.exists():
+        return World(clock)
+    return World(clock, msgspec.json.decode(path.read_bytes(), type=State))
+
+
+def _guest(given: tuple[str, Response, bool, bool] | Guest) -> Guest:
+    if isinstance(given, Guest):
+        return given
+    email, response, optional, resource = given
+    return Guest(email=email, response=response, optional=optional, resource=resource)

@@ -1,0 +1,1 @@
+"""Rows in, frozen structs out; SQL never leaves."""

@@ -1,0 +1,1 @@
+"""The rule language: JsonLogic checked once, evaluated many times. Knows nobody."""

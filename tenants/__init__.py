@@ -1,0 +1,1 @@
+"""Whose it is, and how it is kept apart."""

@@ -1,0 +1,1 @@
+"""Sealing bytes to a tenant, and the keys that do it."""

@@ -1,0 +1,1 @@
+"""The only door to the database, and the tenants' own rows."""

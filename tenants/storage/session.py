@@ -1,0 +1,164 @@
+"""The only door to the database: sessions that cannot exist without their scope.
+
+Every session is one transaction that first takes a role and a scope. The login itself may do
+nothing; each role sees what its row-level policies and column grants let it see:
+
+* ``TenantSession``: one tenant's rows, with the cipher that opens them.
+* ``SweepSession``: ids and due times of every tenant, read-only.
+* ``GateSession``: the one row whose hash or id the caller already holds.
+* ``OperatorSession``: tenants themselves, and the first key of each.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+from sqlalchemy import CursorResult, Executable, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from tenants.identity import TenantId
+
+T = TypeVar("T")
+
+_SCOPE = text("select set_config('role', :role, true), set_config('app.scope', :scope, true)")
+
+
+class DatabaseDown(Exception):
+    """PostgreSQL cannot be reached, or went away in the middle; nothing was committed."""
+
+
+class Cipher(Protocol):
+    """Seals and opens one tenant's content."""
+
+    def seal(self, row_id: str, data: bytes) -> bytes:
+        """Seal bytes to this tenant and to the row."""
+        ...
+
+    def open(self, row_id: str, sealed: bytes) -> bytes:
+        """Open what was sealed to this tenant and to the row."""
+        ...
+
+
+class Ciphers(Protocol):
+    """Where a tenant's cipher comes from."""
+
+    async def content(self, tenant_id: TenantId) -> Cipher:
+        """Return the tenant's cipher for content, its data keys unwrapped."""
+        ...
+
+
+class Session:
+    """One transaction in one scope."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def execute(
+        self,
+        statement: Executable,
+        parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    ) -> CursorResult[Any]:
+        """Run one statement."""
+        return await self._connection.execute(statement, parameters)
+
+
+class TenantSession(Session):
+    """One tenant's transaction: row-level security shows it that tenant's rows alone."""
+
+    def __init__(self, connection: AsyncConnection, tenant_id: TenantId, cipher: Cipher) -> None:
+        super().__init__(connection)
+        self.tenant_id = tenant_id
+        self._cipher = cipher
+
+    def seal(self, row_id: str, value: object) -> bytes:
+        """Turn a value into sealed bytes that open for this tenant and row alone."""
+        return self._cipher.seal(row_id, msgspec.msgpack.encode(value))
+
+    def open(self, row_id: str, sealed: bytes, kind: type[T]) -> T:
+        """Open what ``seal`` made."""
+        return msgspec.msgpack.decode(self._cipher.open(row_id, sealed), type=kind)
+
+
+class SweepSession(Session):
+    """Sees ids and due times of every tenant, and changes nothing."""
+
+
+class GateSession(Session):
+    """Sees the one row that the caller can already name by a secret's hash or an opaque id."""
+
+
+class OperatorSession(Session):
+    """Makes and removes tenants."""
+
+
+class Database:
+    """Opens sessions on one pool of connections."""
+
+    def __init__(self, engine: AsyncEngine, ciphers: Ciphers) -> None:
+        self._engine = engine
+        self._ciphers = ciphers
+
+    @asynccontextmanager
+    async def tenant(self, tenant_id: TenantId) -> AsyncIterator[TenantSession]:
+        """Open a transaction inside one tenant's wall; commits at the end."""
+        cipher = await self._ciphers.content(tenant_id)
+        async with scoped(self._engine, "meetbot_tenant", tenant_id) as connection:
+            yield TenantSession(connection, tenant_id, cipher)
+
+    @asynccontextmanager
+    async def sweep(self) -> AsyncIterator[SweepSession]:
+        """Open a look at what is due."""
+        async with scoped(self._engine, "meetbot_sweep", "") as connection:
+            yield SweepSession(connection)
+
+    @asynccontextmanager
+    async def gate(self, name: bytes | str) -> AsyncIterator[GateSession]:
+        """Open a look at the one row with this hash (bytes) or id (text)."""
+        scope = name.hex() if isinstance(name, bytes) else name
+        async with scoped(self._engine, "meetbot_gate", scope) as connection:
+            yield GateSession(connection)
+
+    @asynccontextmanager
+    async def operator(self) -> AsyncIterator[OperatorSession]:
+        """Open the operator's transaction."""
+        async with scoped(self._engine, "meetbot_operator", "") as connection:
+            yield OperatorSession(connection)
+
+
+@asynccontextmanager
+async def scoped(engine: AsyncEngine, role: str, scope: str) -> AsyncIterator[AsyncConnection]:
+    """Open a transaction under a role and scope. Raises ``DatabaseDown``.
+
+    The role is set by ``set_config`` with the transaction's life, so that it cannot outlive it on
+    a pooled connection.
+    """
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(_SCOPE, {"role": role, "scope": scope})
+            yield connection
+    except (OperationalError, InterfaceError) as error:
+        raise DatabaseDown(_without_statement(error)) from None
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseDown(_without_statement(error)) from None
+        raise
+
+
+def _without_statement(error: DBAPIError) -> str:
+    """Say what the driver said; the statement's parameters stay out of logs."""
+    return str(error.orig).strip().splitlines()[0] if error.orig else "connection lost"
+
+
+def open_engine(url: str, *, pool_size: int) -> AsyncEngine:
+    """Open a pool. ``url`` is ``postgresql://…``; parameters never reach an error text."""
+    return create_async_engine(
+        url.replace("postgresql://", "postgresql+psycopg://", 1),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        hide_parameters=True,
+        connect_args={"connect_timeout": 5, "application_name": "meetbot-calendar"},
+    )

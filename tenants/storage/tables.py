@@ -1,0 +1,159 @@
+"""The tenants' own tables: tenants, their keys, their people, what was done in their name."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def instant(name: str, *, nullable: bool = False) -> Column:  # type: ignore[type-arg]
+    """Make a column for an instant; always with a time zone."""
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+def identifier() -> Column[str]:
+    """Make a primary key that holds one of our ids."""
+    return Column("id", Text, primary_key=True)
+
+
+def of_tenant() -> Column[str]:
+    """Make the column that every policy reads."""
+    return Column("tenant_id", Text, ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False)
+
+
+def reference(name: str, target: str, *, nullable: bool = False) -> Column[str]:
+    """Make a column that goes with the row it points at."""
+    return Column(name, Text, ForeignKey(target, ondelete="CASCADE"), nullable=nullable)
+
+
+tenants = Table(
+    "tenants",
+    metadata,
+    identifier(),
+    Column("name", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("retention_days", Integer),
+    Column("policy", LargeBinary, comment="sealed TenantPolicy; null is all defaults"),
+    Column("rules_version", Integer, nullable=False, server_default=text("0")),
+    Column("message_seq", BigInteger, nullable=False, server_default=text("0")),
+    instant("created_at"),
+    instant("updated_at"),
+    CheckConstraint("region in ('eu', 'us')", name="region"),
+)
+
+data_keys = Table(
+    "data_keys",
+    metadata,
+    identifier(),
+    of_tenant(),
+    Column("purpose", Text, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    instant("created_at"),
+    instant("retired_at", nullable=True),
+    CheckConstraint("purpose in ('content', 'grant')", name="purpose"),
+    Index(None, "tenant_id", "purpose", "created_at"),
+)
+
+calendar_users = Table(
+    "calendar_users",
+    metadata,
+    identifier(),
+    of_tenant(),
+    Column("customer_user_id", Text, nullable=False),
+    Column("content", LargeBinary, comment="sealed attributes and bot_config"),
+    Column("auto_schedule", Boolean, nullable=False, server_default=text("false")),
+    Column("rules_version", Integer, nullable=False, server_default=text("0")),
+    Column("event_seq", BigInteger, nullable=False, server_default=text("0")),
+    instant("created_at"),
+    instant("updated_at"),
+    UniqueConstraint("tenant_id", "customer_user_id"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    identifier(),
+    of_tenant(),
+    reference("user_id", "calendar_users.id", nullable=True),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("key_hash", LargeBinary, nullable=False, unique=True),
+    instant("created_at"),
+    instant("expires_at", nullable=True),
+    instant("last_used_at", nullable=True),
+    instant("revoked_at", nullable=True),
+    Index(None, "tenant_id"),
+)
+
+oauth_apps = Table(
+    "oauth_apps",
+    metadata,
+    Column("tenant_id", Text, ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("client_id", Text, nullable=False),
+    Column("secret", LargeBinary, nullable=False, comment="sealed"),
+    instant("created_at"),
+    instant("updated_at"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("tenant_id", Text, ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("status", Integer, comment="null while the first request is still at work"),
+    Column("answer", LargeBinary, comment="sealed"),
+    instant("created_at"),
+    Index(None, "created_at"),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    identifier(),
+    of_tenant(),
+    instant("at"),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text),
+    Column("content", LargeBinary, comment="sealed details"),
+    Index(None, "tenant_id", "id"),
+)
+
+__all__ = [
+    "api_keys",
+    "audit_log",
+    "calendar_users",
+    "data_keys",
+    "idempotency_keys",
+    "identifier",
+    "instant",
+    "metadata",
+    "oauth_apps",
+    "of_tenant",
+    "reference",
+    "tenants",
+]
