@@ -7,6 +7,7 @@ MeetbotError
 │   └── LimitReached   … because there are too many
 ├── Unauthenticated    who asks is not known
 ├── Missing            there is no such thing (for this caller)
+├── AccessExpired      the access token is refused: refresh once, then try once more
 ├── ReconnectNeeded    only the person can mend it, by consenting again
 ├── InstallationFault  only the operator can mend it
 ├── CursorExpired      read everything again
@@ -85,6 +86,12 @@ class Missing(MeetbotError):
     """There is no such thing, or it is not the caller's to see."""
 
     code = "not_found"
+
+
+class AccessExpired(MeetbotError):
+    """The provider refuses the access token: refresh it once, then try once more."""
+
+    code = "access_expired"
 
 
 class ReconnectNeeded(MeetbotError):

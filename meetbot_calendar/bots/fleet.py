@@ -1,5 +1,6 @@
 """The port: what a bot fleet can do for us."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -51,4 +52,12 @@ class Fleet(Protocol):
 
     async def recall(self, fleet_bot_id: str) -> None:
         """Call a bot back. One that is gone or done is fine. Raises as ``send`` does."""
+        ...
+
+    def read_report(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Report:
+        """Verify what somebody posted as a report of one bot, and map it to our words.
+
+        ``headers`` are lower case. Raises ``Tampered`` when the fleet did not sign exactly this,
+        lately, and ``Invalid`` when it did but the body is not a report.
+        """
         ...

@@ -27,13 +27,19 @@ OUT: frozenset[BotStatus] = frozenset({"dispatching", "dispatched", "joined"})
 
 
 class BotContent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a bot says: everything of it that is stored sealed."""
+    """What a bot says: everything of it that is stored sealed.
+
+    ``bot_config`` is the layer of the rule or override that wants the bot; ``hand_config`` and
+    ``hand_lead_seconds`` (before the start) are what a person set on this very bot.
+    """
 
     meeting_url: str
     title: str | None = None
     ical_uid: str | None = None
     rule: str | None = None
     bot_config: dict[str, Any] = msgspec.field(default_factory=dict)
+    hand_config: dict[str, Any] = msgspec.field(default_factory=dict)
+    hand_lead_seconds: float | None = None
     recording_url: str | None = None
     transcript_url: str | None = None
     report_reason: str | None = None
@@ -43,7 +49,9 @@ class Want(msgspec.Struct, frozen=True, kw_only=True):
     """One event's wish for a bot; ``keys`` are the meeting keys it is known by (one at least).
 
     Two wants that share a key are one meeting. ``wanted`` is False for an event that is known to
-    belong to a meeting but does not (or no longer) want a bot.
+    belong to a meeting but does not (or no longer) want a bot; ``reason`` then says why.
+    ``by_hand_at`` is when a person asked for it. ``seen_at`` is when this copy last changed: where
+    copies of a meeting disagree about its time, the freshest is believed.
     """
 
     event_id: EventId
@@ -59,7 +67,8 @@ class Want(msgspec.Struct, frozen=True, kw_only=True):
     source: BotSource = "rule"
     rule: str | None = None
     reason: str = "matched"
-    by_hand: bool = False
+    by_hand_at: datetime | None = None
+    seen_at: datetime
     bot_config: dict[str, Any] = msgspec.field(default_factory=dict)
 
 

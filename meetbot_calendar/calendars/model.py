@@ -45,12 +45,16 @@ class OAuthApp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person's consent gave us. Lives sealed; is never logged."""
+    """What a person's consent gave us. Lives sealed; is never logged.
+
+    ``account_key`` is whose grant it is, where the provider says so beside its tokens alone.
+    """
 
     refresh_token: str
     access_token: str
     expires_at: datetime
     scopes: tuple[str, ...] = ()
+    account_key: str | None = None
 
     def __repr__(self) -> str:
         return f"Grant(***, expires_at={self.expires_at.isoformat()})"

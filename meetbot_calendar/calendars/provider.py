@@ -33,11 +33,12 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CalendarRef(msgspec.Struct, frozen=True, kw_only=True):
-    """Which calendar of which account a call is about."""
+    """Which calendar of which account a call is about; ``is_shared`` marks another person's."""
 
     platform_id: str
     account_id: str
     is_primary: bool = False
+    is_shared: bool = False
 
 
 class ConsentReturn(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +52,8 @@ class CalendarProvider(Protocol):
     """One provider. Blocking libraries inside run in threads; every call may be cancelled.
 
     Every method may raise ``TryLater`` (throttled, unreachable, 5xx), ``ReconnectNeeded`` (the
-    grant is refused), ``InstallationFault`` (our client id or secret is refused).
+    grant is refused), ``InstallationFault`` (our client id or secret is refused). Every method
+    that spends an access token may raise ``AccessExpired``: refresh once, then try once more.
     """
 
     name: Provider
@@ -99,6 +101,7 @@ class CalendarProvider(Protocol):
     ) -> AsyncIterator[ChangePage]:
         """Give everything in the window (no cursor) or what changed since the cursor, in pages.
 
+        A round whose last page carries no cursor was complete; the next one reads everything.
         Raises ``CursorExpired`` or ``CalendarGone``; a round that never ends is ``TryLater`` with
         code ``endless_round``.
         """
@@ -116,7 +119,8 @@ class CalendarProvider(Protocol):
     ) -> WatchReceipt:
         """Ask for pushes to ``address``. Raises ``PushUnsupported`` where there never will be.
 
-        ``watch_id`` is unused by providers that choose their own.
+        ``watch_id`` is unused by providers that choose their own. ``expires_at`` is a wish: what
+        the receipt says counts. Seven days ahead are refused by some, six by none.
         """
         ...
 

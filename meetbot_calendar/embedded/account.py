@@ -3,6 +3,7 @@
 import os
 import pwd
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ from typing import IO
 import msgspec
 
 from meetbot_calendar.embedded import lifeline
-from meetbot_calendar.embedded.trouble import ServerTrouble
+from meetbot_calendar.embedded.trouble import CannotStart
 
 # Our own environment is not handed over: it holds secrets, and PG* names that would misdirect.
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -30,18 +31,26 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         if not self.is_us:
             os.chown(folder, self.uid, self.gid)
 
+    def may_pass(self, folder: Path) -> bool:
+        """Say whether this account can go into a folder, and into all that lead to it."""
+        return self.is_us or all(
+            place.stat().st_mode
+            & (stat.S_IXUSR if place.stat().st_uid == self.uid else stat.S_IXOTH)
+            for place in (folder, *folder.parents)
+        )
+
 
 def server_account(data: Path) -> Account:
     """Choose ourselves; as root, which PostgreSQL refuses, the data's owner or ``nobody``."""
-    if (uid := os.geteuid()) != 0:
-        return Account(uid=uid, gid=os.getegid(), is_us=True)
+    if os.geteuid() != 0:
+        return ourselves()
     if data.exists() and data.stat().st_uid != 0:
         return Account(uid=data.stat().st_uid, gid=data.stat().st_gid, is_us=False)
     try:
         entry = pwd.getpwnam("nobody")
     except KeyError as error:
         cause = "PostgreSQL refuses to run as root, and this machine has no user nobody"
-        raise ServerTrouble(cause, "start as an ordinary user") from error
+        raise CannotStart(cause, "start as an ordinary user") from error
     return Account(uid=entry.pw_uid, gid=entry.pw_gid, is_us=False)
 
 
@@ -55,9 +64,6 @@ def spawn(
     output: IO[bytes] | int = subprocess.PIPE,
 ) -> subprocess.Popen[bytes]:
     """Start a program in a folder as an account; it gets ``death_signal`` when we are gone."""
-    if threading.current_thread() is not threading.main_thread():
-        # The kernel sends the death signal when the starting thread ends, not the process.
-        raise RuntimeError("servers are started from the main thread")
     return subprocess.Popen(  # noqa: S603 - program paths are ours
         [*tied(death_signal, account, folder), *program],
         stdin=stdin,
@@ -68,8 +74,18 @@ def spawn(
     )
 
 
+def ourselves() -> Account:
+    """Return the account of this process."""
+    return Account(uid=os.geteuid(), gid=os.getegid(), is_us=True)
+
+
 def tied(death_signal: signal.Signals, account: Account, folder: Path) -> list[str]:
-    """Return the words to put before a program so that it dies with this process."""
+    """Return the words to put before a program so that it gets a signal when we are gone.
+
+    The kernel sends it when the starting thread ends, not the process.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("what dies with us is started from the main thread")
     words = (os.getpid(), int(death_signal), account.uid, account.gid, folder)
     return [sys.executable, "-I", "-S", lifeline.__file__, *map(str, words)]
 

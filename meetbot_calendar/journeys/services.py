@@ -1,8 +1,8 @@
 """The frozen bundle that a journey is handed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -23,6 +23,15 @@ class WakeUps(Protocol):
     async def ring(self, kind: WakeUp, tenant_id: str, row_id: str) -> None:
         """Ring for one row. Never raises."""
         ...
+
+
+class Jobs(msgspec.Struct, frozen=True, kw_only=True):
+    """How the worker hears rings. ``redis`` is opaque here: only arq knows what it is."""
+
+    redis: Any
+    queue: str
+    serialize: Callable[[dict[str, Any]], bytes]
+    deserialize: Callable[[bytes], dict[str, Any]]
 
 
 class House(msgspec.Struct, frozen=True, kw_only=True):

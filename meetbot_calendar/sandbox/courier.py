@@ -21,7 +21,7 @@ class Courier:
     ) -> None:
         self.clock = clock
         self._transport = transport
-        self._client: httpx.AsyncClient | None = None
+        self._client: httpx.AsyncClient | None = None  # noqa: TID251 - the far end
         self._errands: set[asyncio.Task[None]] = set()
 
     def send(self, errand: Coroutine[object, object, None]) -> None:
@@ -63,9 +63,9 @@ class Courier:
             await self._client.aclose()
             self._client = None
 
-    def _http(self) -> httpx.AsyncClient:
+    def _http(self) -> httpx.AsyncClient:  # noqa: TID251 - the far end
         if self._client is None:
-            self._client = httpx.AsyncClient(  # noqa: TID251 - the far end, not the product
+            self._client = httpx.AsyncClient(  # noqa: TID251 - the far end
                 transport=self._transport, follow_redirects=False
             )
         return self._client

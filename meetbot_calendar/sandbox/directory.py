@@ -70,6 +70,7 @@ class Directory:
             zone=zone or owner.zone,
             generated=generated,
             primary=primary,
+            updated_at=self.clock.now(),
         )
         self.state.calendars[calendar.id] = calendar
         self.share(calendar, owner, "reader" if generated else "owner", primary=primary)
@@ -130,7 +131,7 @@ class Directory:
 def _subject(provider: str, email: str) -> str:
     digest = hashlib.sha256(account_key(provider, email).encode()).hexdigest()
     if provider == "google":
-        return str(int(digest[:16], 16)).zfill(21)[:21]
+        return f"1{int(digest[:16], 16):020d}"
     return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
 
 

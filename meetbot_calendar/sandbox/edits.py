@@ -48,10 +48,11 @@ def move(
     if slot:
         change = meeting.change(slot)
         change.start, change.end = starts, ends
+        change.sequence += 1
     else:
         meeting.start, meeting.end = starts, ends
+        meeting.sequence += 1
         _drop_lost_changes(meeting)
-    meeting.sequence += 1
     return _written(world, meeting)
 
 
@@ -71,7 +72,7 @@ def cancel(world: World, meeting_id: str, slot: str | None = None) -> Meeting:
         meeting.change(slot).cancelled = True
     else:
         meeting.cancelled = True
-    meeting.sequence += 1
+        meeting.sequence += 1
     return _written(world, meeting)
 
 

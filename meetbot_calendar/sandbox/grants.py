@@ -12,13 +12,17 @@ CODE_LIFE = timedelta(minutes=10)
 
 
 class Client(msgspec.Struct, kw_only=True):
-    """A registered OAuth client; ``redirect_uris`` are compared byte for byte."""
+    """A registered OAuth client; ``redirect_uris`` are compared byte for byte.
+
+    ``testing`` is Google's publishing status whose refresh tokens live seven days.
+    """
 
     provider: Literal["google", "outlook"]
     id: str
     secret: str
     redirect_uris: list[str] = []
     name: str = "Meetbot Calendar"
+    testing: bool = False
 
 
 class Code(msgspec.Struct, kw_only=True):

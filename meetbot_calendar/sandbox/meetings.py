@@ -36,6 +36,7 @@ class Change(msgspec.Struct, kw_only=True):
     link: str | None = None
     location: str | None = None
     description: str | None = None
+    sequence: int = 0
 
 
 class Meeting(msgspec.Struct, kw_only=True):
@@ -46,14 +47,17 @@ class Meeting(msgspec.Struct, kw_only=True):
     ``recurrence`` holds RFC 5545 lines (RRULE, RDATE, EXDATE). ``changes`` is keyed by slot: the
     UTC instant that the series gave an occurrence: ``20261123T090000Z``, all-day ``20261123``.
     ``uid`` is Google's iCalUID, or the Exchange GlobalObjectId when Outlook organises.
-    ``calendars`` maps an account's key to the calendar that holds its copy; ``removed_for`` lists
-    the accounts that deleted theirs. ``foreign_uid`` is how Outlook shows a Google meeting.
+    ``organizer`` is a calendar's own address when a Google group calendar organises; ``creator``
+    is then the person. ``calendars`` maps an account's key to the calendar that holds its copy;
+    ``removed_for`` lists the accounts that deleted theirs. ``foreign_uid`` is how Outlook shows
+    the uid of a meeting organised elsewhere. ``extra`` adds native fields, by provider.
     """
 
     id: str
     uid: str
     organizer: str
     organizer_name: str
+    creator: str = ""
     organizer_provider: Literal["google", "outlook", "elsewhere"]
     title: str
     start: datetime

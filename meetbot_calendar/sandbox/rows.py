@@ -62,7 +62,7 @@ class Rows:
     def _changed(self, calendar: Calendar, row: Row, kind: ChangeKind) -> Row:
         calendar.change += 1
         row.change = calendar.change
-        row.updated_at = self.clock.now()
+        row.updated_at = calendar.updated_at = self.clock.now()
         for listener in self.listeners:
             listener(calendar, row, kind)
         return row

@@ -1,6 +1,6 @@
 """The sandbox's state as plain records: all of it is JSON, so a restarted process remembers."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -89,6 +89,7 @@ class Calendar(msgspec.Struct, kw_only=True):
     change: int = 0
     epoch: int = 0
     serial: int = 0
+    updated_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     rows: dict[str, Row] = {}
     detail: dict[str, Any] = {}
 

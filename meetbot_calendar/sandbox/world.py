@@ -1,41 +1,64 @@
 """The one world behind every simulator: people, calendars, meetings, grants, time and faults.
 
 How an end is built on it. ``world.directory`` knows accounts and calendars; ``world.grants`` the
-OAuth clients, codes and tokens; ``world.rows`` writes event rows and numbers changes;
-``world.faults`` says when to misbehave; ``world.clock`` is the time; ``world.state`` is everything
-that survives a restart (``state.notes`` is free for any end). A meeting is kept once, provider-neutrally
-(``meetings.Meeting``); whoever takes part gets a row in their calendar, made by the copy writer
-that their provider registered in ``world.writers``. A writer is called again after every edit and
-brings the calendar's rows in line: ``world.rows.put`` is silent when nothing changed.
+OAuth clients, codes and tokens; ``world.rows`` writes event rows, numbers changes and calls
+listeners; ``world.faults`` says when to misbehave; ``world.clock`` is the time; ``world.courier``
+posts notifications; ``world.journal`` remembers requests; ``world.state`` is everything that
+survives a restart (``state.notes`` is free for any end). ``edits`` changes meetings.
+
+A meeting is kept once, provider-neutrally (``meetings.Meeting``); whoever takes part gets rows in
+their calendar, made by the copy writer that their provider registered in ``world.writers``. A
+writer is called again after every edit and brings the calendar's rows in line; ``rows.put`` is
+silent when nothing changed, and ``holds_copy`` says whether there should be a copy at all.
 """
 
 import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import httpx
 import msgspec
 
 from meetbot_calendar.clock import Clock, SystemClock
 from meetbot_calendar.sandbox import uids
 from meetbot_calendar.sandbox.clock import WorldClock
+from meetbot_calendar.sandbox.courier import Courier
 from meetbot_calendar.sandbox.directory import Directory
 from meetbot_calendar.sandbox.faults import Faults
 from meetbot_calendar.sandbox.grants import Grants
 from meetbot_calendar.sandbox.journal import Journal
 from meetbot_calendar.sandbox.meetings import Guest, Meeting, Response, instant
 from meetbot_calendar.sandbox.rows import Rows
-from meetbot_calendar.sandbox.store import Account, Calendar, Provider, State
+from meetbot_calendar.sandbox.store import Account, Calendar, Provider, Row, State
 
 CopyWriter = Callable[["World", Calendar, Meeting], None]
 """Brings one calendar's rows of one meeting in line with the meeting as it now is."""
+
+RawWriter = Callable[["World", Calendar, dict[str, Any]], Row]
+"""Stores a provider's own JSON as a row, as it is."""
+
+
+class FolderLoader(Protocol):
+    """Stores the field ``event`` of every ``*.json`` in a folder as rows."""
+
+    def __call__(
+        self, world: "World", folder: Path, calendar: Calendar, *, to_present: bool = False
+    ) -> list[Row]:
+        """Load; ``to_present`` shifts the events to the week from today."""
+        ...
 
 
 class World:
     """See the module. One per process, used from one event loop."""
 
-    def __init__(self, clock: Clock | None = None, state: State | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        state: State | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self.state = state or State()
         self.clock = WorldClock(clock or SystemClock(), self.state.skipped)
         self.faults = Faults(self.state.faults)
@@ -43,7 +66,10 @@ class World:
         self.directory = Directory(self.state, self.clock)
         self.rows = Rows(self.clock)
         self.journal = Journal()
+        self.courier = Courier(self.clock, transport)
         self.writers: dict[Provider, CopyWriter] = {}
+        self.raw_writers: dict[Provider, RawWriter] = {}
+        self.folder_loaders: dict[Provider, FolderLoader] = {}
 
     def snapshot(self) -> bytes:
         """Return the whole state as JSON."""
@@ -80,24 +106,22 @@ class World:
         event_id = str(facts.pop("id", "")) or uids.new_google_id()
         now = self.clock.now()
         who = self.organizer(organizer)
+        host = self._host(who, organizer, calendar)
         facts.setdefault("uid", self._new_uid(who, event_id))
         lines = [recurrence] if isinstance(recurrence, str) else recurrence
         meeting = Meeting(
             id=event_id,
-            organizer=organizer.lower(),
-            organizer_name=who.name if who else organizer.partition("@")[0].title(),
             organizer_provider=who.provider if who else "elsewhere",
             title=title,
             start=instant(start, zone, all_day=all_day),
             end=instant(end, zone, all_day=all_day),
             zone=zone,
             all_day=all_day,
-            guests=[_guest(a) for a in attendees or []],
+            guests=[self._guest(a) for a in attendees or []],
             recurrence=[line for line in lines if line],
-            calendars={who.key: calendar} if who and calendar else {},
             created_at=now,
             updated_at=now,
-            **facts,
+            **(host | facts),
         )
         self.state.meetings[meeting.id] = meeting
         self.write(meeting)
@@ -137,6 +161,37 @@ class World:
         primary = self.directory.primary(account)
         return self.state.calendars[meeting.calendars.setdefault(account.key, primary.id)]
 
+    def holds_copy(self, meeting: Meeting, account: Account) -> bool:
+        """Tell whether this account should now have a live copy; if not, its rows must go."""
+        if meeting.cancelled or account.key in meeting.removed_for:
+            return False
+        invited = any(g.email.lower() == account.email for g in meeting.guests)
+        return invited or self.organizer(meeting.organizer) is account
+
+    def _guest(self, given: tuple[str, Response, bool, bool] | Guest) -> Guest:
+        if isinstance(given, Guest):
+            guest = given
+        else:
+            email, response, optional, resource = given
+            guest = Guest(email=email, response=response, optional=optional, resource=resource)
+        known = self.directory.accounts_of(guest.email)
+        guest.name = guest.name or (known[0].name if known else "")
+        return guest
+
+    def _host(self, who: Account | None, address: str, calendar_id: str) -> dict[str, Any]:
+        """Say who organises: a Google group calendar does so in its own name."""
+        email = address.lower()
+        if who is None:
+            return {"organizer": email, "organizer_name": email.partition("@")[0].title()}
+        calendar = self.directory.calendar(calendar_id or address)
+        if calendar is None:
+            return {"organizer": who.email, "organizer_name": who.name}
+        host: dict[str, Any] = {"calendars": {who.key: calendar.id}}
+        if calendar.primary or who.provider == "outlook":
+            return host | {"organizer": who.email, "organizer_name": who.name}
+        named = {"organizer": calendar.id, "organizer_name": calendar.name}
+        return host | named | {"creator": who.email}
+
     def _new_uid(self, who: Account | None, event_id: str) -> str:
         if who and who.provider == "outlook":
             return uids.new_global_object_id(self.clock.now())
@@ -148,10 +203,3 @@ def load_world(path: Path, clock: Clock | None = None) -> World:
     if not path.exists():
         return World(clock)
     return World(clock, msgspec.json.decode(path.read_bytes(), type=State))
-
-
-def _guest(given: tuple[str, Response, bool, bool] | Guest) -> Guest:
-    if isinstance(given, Guest):
-        return given
-    email, response, optional, resource = given
-    return Guest(email=email, response=response, optional=optional, resource=resource)

@@ -42,6 +42,15 @@ async def write(
     return tuple(written)
 
 
+async def write_to(
+    session: TenantSession, now: datetime, draft: Draft, endpoint_id: EndpointId
+) -> tuple[MessageId, DeliveryId]:
+    """Write one message for one endpoint alone, whatever it subscribed to."""
+    seq = await _reserve(session, 1)
+    message_id = await _write_message(session, now, seq, draft)
+    return message_id, await add_delivery(session, now, message_id, endpoint_id, draft)
+
+
 async def _reserve(session: TenantSession, count: int) -> int:
     statement = (
         update(tenants)

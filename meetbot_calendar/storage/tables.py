@@ -131,7 +131,6 @@ events = Table(
     instant("original_start", nullable=True),
     Column("ical_uid", Text),
     Column("etag", Text),
-    Column("fingerprint", LargeBinary, nullable=False),
     Column("status", Text, nullable=False),
     instant("start_at", nullable=True),
     instant("end_at", nullable=True),

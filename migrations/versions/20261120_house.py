@@ -513,7 +513,6 @@ def upgrade() -> None:
         sa.Column("original_start", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ical_uid", sa.Text(), nullable=True),
         sa.Column("etag", sa.Text(), nullable=True),
-        sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("start_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("end_at", sa.DateTime(timezone=True), nullable=True),

@@ -33,6 +33,7 @@ GATED = {
     "oauth_states": ("state_hash = decode({scope}, 'hex')", "tenant_id, state_hash"),
     "watches": ("token_hash = decode({scope}, 'hex')", "tenant_id, id, calendar_id, token_hash"),
     "bots": ("id = {scope}", "tenant_id, id"),
+    "connections": ("account_key || ' ' || client_id = {scope}", "tenant_id, id, removed_at"),
 }
 SCOPE = "nullif(current_setting('app.scope', true), '')"
 

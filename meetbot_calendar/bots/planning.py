@@ -1,0 +1,272 @@
+"""Wants, outcomes and existing bots give what to create, move or cancel; idempotent.
+
+The laws: one live bot per meeting (per meeting and person, where the tenant chose so); none
+without a want; none for a meeting that is over; none again where a person or the host ended it, or
+where it was served, unless a person has asked since.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from meetbot_calendar.bots.model import FINAL, OUT, Bot, BotContent, BotId, Want
+from tenants.identity import Dedupe, TenantId
+
+Told = Literal["bot.scheduled", "bot.rescheduled", "bot.cancelled"]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the tenant has settled about bots, and what time it is."""
+
+    tenant_id: TenantId
+    now: datetime
+    lead: timedelta
+    join_late: bool = True
+    dedupe: Dedupe = "meeting"
+    new_bot_id: Callable[[], BotId]
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One change: ``before`` is None for a new bot; ``told`` is the message it makes true.
+
+    ``recall`` says that a bot which may already be out must be called back.
+    """
+
+    before: Bot | None
+    after: Bot
+    told: Told | None = None
+    recall: bool = False
+
+
+class Meeting(msgspec.Struct, frozen=True, kw_only=True):
+    """All wants of one meeting, the live bots that serve it, and the ended ones it remembers."""
+
+    wants: tuple[Want, ...]
+    live: tuple[Bot, ...] = ()
+    ended: tuple[Bot, ...] = ()
+
+
+def reconcile(wants: Sequence[Want], bots: Sequence[Bot], settings: Settings) -> tuple[Step, ...]:
+    """Say what must change so that every wanted meeting has its one bot."""
+    steps: list[Step] = []
+    meetings, stray = gather(wants, bots, settings)
+    for meeting in meetings:
+        steps.extend(_settle(meeting, settings))
+    steps.extend(step for bot in stray for step in _cancel(bot, "not_wanted", settings))
+    return tuple(steps)
+
+
+def gather(
+    wants: Sequence[Want], bots: Sequence[Bot], settings: Settings
+) -> tuple[tuple[Meeting, ...], tuple[Bot, ...]]:
+    """Put wants that share a key together, and each bot with its meeting.
+
+    A live bot serves one meeting: the one it shares a key with, else the one it shares most events
+    with (its meeting moved). An ended bot is remembered by every meeting it touches, and so is one
+    that is out though its meeting is over: its report will close it. The second
+    result are live bots of no meeting at all.
+    """
+    groups = _groups(wants, settings.dedupe)
+    live: dict[int, list[Bot]] = {}
+    ended: dict[int, list[Bot]] = {}
+    stray: list[Bot] = []
+    for bot in bots:
+        scored = [(_nearness(bot, group, settings.dedupe), i) for i, group in enumerate(groups)]
+        near = [(score, -i) for score, i in scored if score > (0, 0)]
+        if bot.status in FINAL or _is_spent(bot, settings.now):
+            for _, i in near:
+                ended.setdefault(-i, []).append(bot)
+        elif near:
+            live.setdefault(-max(near)[1], []).append(bot)
+        else:
+            stray.append(bot)
+    meetings = tuple(
+        Meeting(wants=group, live=tuple(live.get(i, ())), ended=tuple(ended.get(i, ())))
+        for i, group in enumerate(groups)
+    )
+    return meetings, tuple(stray)
+
+
+def _is_spent(bot: Bot, now: datetime) -> bool:
+    """Say whether a bot is out, but its meeting over: the fleet's report will close it."""
+    return bot.status in OUT and now >= bot.end
+
+
+def _groups(wants: Sequence[Want], dedupe: Dedupe) -> list[tuple[Want, ...]]:
+    owner: dict[str, int] = {}
+    groups: dict[int, list[Want]] = {}
+    for number, want in enumerate(sorted(wants, key=lambda w: w.event_id)):
+        keys = _scoped(want.keys, want.user_id, dedupe) or (f"event:{want.event_id}",)
+        merged = [want]
+        for other in sorted({owner[key] for key in keys if key in owner}):
+            merged = groups.pop(other) + merged
+        groups[number] = merged
+        owner.update({key: number for w in merged for key in _scoped(w.keys, w.user_id, dedupe)})
+    return [tuple(group) for _, group in sorted(groups.items())]
+
+
+def _scoped(keys: Iterable[str], user_id: str, dedupe: Dedupe) -> tuple[str, ...]:
+    return tuple(f"{user_id}|{key}" if dedupe == "user" else key for key in keys)
+
+
+def _nearness(bot: Bot, group: Sequence[Want], dedupe: Dedupe) -> tuple[int, int]:
+    mine = [w for w in group if dedupe == "meeting" or w.user_id in bot.user_ids]
+    shared_keys = {key for want in mine for key in want.keys} & set(bot.keys)
+    shared_events = {want.event_id for want in mine} & set(bot.event_ids)
+    return len(shared_keys), len(shared_events)
+
+
+def _settle(meeting: Meeting, settings: Settings) -> list[Step]:
+    wanted = [w for w in meeting.wants if w.wanted and w.meeting_url is not None]
+    if not wanted:
+        reason = _why_unwanted(meeting.wants)
+        return [step for bot in meeting.live for step in _cancel(bot, reason, settings)]
+    draft = _draft(meeting, wanted, settings)
+    if draft.end <= settings.now:
+        return [step for bot in meeting.live for step in _cancel(bot, "ended", settings)]
+    live = sorted(meeting.live, key=_keep_first)
+    steps = [step for bot in live[1:] for step in _cancel(bot, "duplicate", settings)]
+    if not live:
+        return _create(draft, meeting, wanted, settings)
+    return steps + _adjust(live[0], draft, settings)
+
+
+def _why_unwanted(wants: Sequence[Want]) -> str:
+    return min(wants, key=lambda w: w.event_id).reason
+
+
+def _keep_first(bot: Bot) -> tuple[bool, str]:
+    """Prefer a bot that is out already, then the oldest."""
+    return bot.status not in OUT, bot.id
+
+
+def _draft(meeting: Meeting, wanted: Sequence[Want], settings: Settings) -> Bot:
+    """Say what the meeting's bot should be, were it made afresh."""
+    voice = min(wanted, key=lambda w: (w.by_hand_at is None, w.event_id))
+    timing = max(wanted, key=lambda w: (w.seen_at, w.event_id))
+    return Bot(
+        id=BotId(""),
+        tenant_id=settings.tenant_id,
+        status="scheduled",
+        source=voice.source,
+        reason=voice.reason,
+        keys=tuple(sorted({key for want in meeting.wants for key in want.keys})),
+        start=timing.start,
+        end=timing.end,
+        join_at=timing.start - settings.lead,
+        platform=timing.platform,
+        content=BotContent(
+            meeting_url=timing.meeting_url or "",
+            title=timing.title,
+            ical_uid=timing.ical_uid,
+            rule=voice.rule,
+            bot_config=voice.bot_config,
+        ),
+        event_ids=tuple(sorted(want.event_id for want in wanted)),
+        user_ids=tuple(dict.fromkeys(want.user_id for want in wanted)),
+        created_at=settings.now,
+        updated_at=settings.now,
+    )
+
+
+def _create(draft: Bot, meeting: Meeting, wanted: Sequence[Want], settings: Settings) -> list[Step]:
+    asked_at = max((w.by_hand_at for w in wanted if w.by_hand_at is not None), default=None)
+    if any(_blocks(ended, draft, asked_at) for ended in meeting.ended):
+        return []
+    if draft.start <= settings.now and not settings.join_late and asked_at is None:
+        return []
+    bot = msgspec.structs.replace(
+        draft, id=settings.new_bot_id(), join_at=max(draft.join_at, settings.now)
+    )
+    return [Step(before=None, after=bot, told="bot.scheduled")]
+
+
+def _blocks(ended: Bot, draft: Bot, asked_at: datetime | None) -> bool:
+    """Say whether what happened forbids another bot, but for a person's later wish.
+
+    A meeting put off to after the end of the one that was served, missed or failed is a new one.
+    """
+    if asked_at is not None and asked_at > ended.updated_at:
+        return False
+    if ended.stopped_by is not None:
+        return True
+    return ended.status != "cancelled" and draft.start < ended.end
+
+
+def _adjust(bot: Bot, draft: Bot, settings: Settings) -> list[Step]:
+    """Follow the meeting with the bot it has; one that is out already is called back if it must.
+
+    A bot that waits in the right room stays where it is, when the new time is within its lead.
+    """
+    moved = draft.start != bot.start
+    changed = moved or draft.content.meeting_url != bot.content.meeting_url
+    if bot.status == "scheduled":
+        join_at = _join_at(bot, draft, settings, moved=moved)
+        told: Told | None = "bot.rescheduled" if changed or join_at != bot.join_at else None
+        return _update(bot, draft, join_at, told, settings)
+    same_room = draft.content.meeting_url == bot.content.meeting_url
+    if not changed or (same_room and draft.join_at <= settings.now):
+        return _update(bot, draft, bot.join_at, None, settings)
+    fresh = msgspec.structs.replace(
+        draft, id=settings.new_bot_id(), join_at=max(draft.join_at, settings.now)
+    )
+    recalled = _cancel(bot, "rescheduled", settings)
+    return [*recalled, Step(before=None, after=fresh, told="bot.scheduled")]
+
+
+def _join_at(bot: Bot, draft: Bot, settings: Settings, *, moved: bool) -> datetime:
+    """Say when a waiting bot leaves now; one that is late already keeps its instant."""
+    by_hand = bot.content.hand_lead_seconds
+    lead = settings.lead if by_hand is None else timedelta(seconds=by_hand)
+    join_at = draft.start - lead
+    if join_at > settings.now:
+        return join_at
+    return settings.now if moved else min(bot.join_at, settings.now)
+
+
+def _update(
+    bot: Bot, draft: Bot, join_at: datetime, told: Told | None, settings: Settings
+) -> list[Step]:
+    content = msgspec.structs.replace(
+        bot.content,
+        meeting_url=draft.content.meeting_url,
+        title=draft.content.title,
+        ical_uid=draft.content.ical_uid,
+        rule=draft.content.rule,
+        bot_config=draft.content.bot_config,
+    )
+    after = msgspec.structs.replace(
+        bot,
+        source=draft.source,
+        reason=draft.reason,
+        keys=draft.keys,
+        start=draft.start,
+        end=draft.end,
+        join_at=join_at,
+        platform=draft.platform,
+        content=content,
+        event_ids=draft.event_ids,
+        user_ids=bot.user_ids,
+    )
+    if after == bot:
+        return []
+    after = msgspec.structs.replace(
+        after,
+        generation=bot.generation + (told is not None),
+        user_ids=draft.user_ids,
+        updated_at=settings.now,
+    )
+    return [Step(before=bot, after=after, told=told)]
+
+
+def _cancel(bot: Bot, reason: str, settings: Settings) -> list[Step]:
+    after = msgspec.structs.replace(
+        bot,
+        status="cancelled",
+        reason=reason,
+        generation=bot.generation + 1,
+        updated_at=settings.now,
+    )
+    return [Step(before=bot, after=after, told="bot.cancelled", recall=bot.status in OUT)]

@@ -1,0 +1,107 @@
+"""When to sync next, when to read a new window, when to renew a watch.
+
+``phase`` is where in every interval a connection has its turn, from 0 up to 1: drawn once per
+connection, it keeps thousands of them from calling in the same second.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from meetbot_calendar.calendars.model import ConnectionStatus, Window
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+_LONGEST_BACKOFF = timedelta(hours=1)
+_LONGEST_OBEYED = timedelta(hours=24)
+
+# A calendar is looked at again when one of its bots is about to leave: once when there is still
+# time to move or recall it quietly, once just before. Each look is spread over a minute.
+_LAST_LOOKS = (timedelta(minutes=5), timedelta(seconds=90))
+_LOOK_SPREAD = timedelta(minutes=1)
+
+_WINDOW_SLACK = timedelta(days=1)
+_WATCH_MARGIN = timedelta(days=2)
+
+
+class SyncOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How the sync that just ended went. ``failures`` counts those in a row, this one included.
+
+    ``retry_after`` is what the provider asked for; ``next_departure`` when the first of the
+    calendar's waiting bots leaves.
+    """
+
+    status: ConnectionStatus = "active"
+    failures: int = 0
+    retry_after: timedelta | None = None
+    next_departure: datetime | None = None
+
+
+def next_sync(
+    outcome: SyncOutcome, *, now: datetime, interval: timedelta, phase: float
+) -> datetime | None:
+    """Return when the calendar is due again; None while only its person can mend it."""
+    if outcome.status == "needs_reauth":
+        return None
+    if outcome.failures == 0:
+        due = next_turn(now, interval, phase)
+    else:
+        due = now + backoff(outcome.failures, interval=interval, phase=phase)
+    look = _last_look(outcome.next_departure, now, phase)
+    if look is not None:
+        due = min(due, look)
+    if outcome.retry_after is not None:  # what the provider asks for, no haste of ours undercuts
+        due = max(due, now + min(outcome.retry_after, _LONGEST_OBEYED))
+    return due
+
+
+def next_turn(now: datetime, interval: timedelta, phase: float) -> datetime:
+    """Return the next turn after ``now``: turns are ``interval`` apart, shifted by ``phase``."""
+    offset = interval * (phase % 1.0)
+    since_last = (now - _EPOCH - offset) % interval
+    return now - since_last + interval
+
+
+def backoff(failures: int, *, interval: timedelta, phase: float) -> timedelta:
+    """Return how long to wait after so many failures in a row: doubling, spread, an hour at most.
+
+    The first wait is a quarter of the interval, so that a hiccup is mended before the next turn.
+    """
+    doublings = min(max(failures, 1) - 1, 20)
+    wait = min(interval / 4 * (1 << doublings), max(_LONGEST_BACKOFF, interval))
+    return wait * (0.75 + 0.5 * (phase % 1.0))
+
+
+def _last_look(departure: datetime | None, now: datetime, phase: float) -> datetime | None:
+    """Return the next of the looks before a departure; None where all of them are over."""
+    if departure is None:
+        return None
+    looks = (departure - ahead + _LOOK_SPREAD * (phase % 1.0) for ahead in _LAST_LOOKS)
+    return next((look for look in looks if look > now), None)
+
+
+def new_window(now: datetime, *, past_days: float, future_days: float) -> Window:
+    """Return the window to read in full: a day longer than asked, to last for a day."""
+    start = now.replace(microsecond=0) - timedelta(days=past_days)
+    end = now.replace(microsecond=0) + timedelta(days=future_days) + _WINDOW_SLACK
+    return Window(start, end)
+
+
+def must_roll(
+    window: Window | None, now: datetime, *, past_days: float, future_days: float
+) -> bool:
+    """Say whether the window falls short of what is promised, so that a new one must be read."""
+    if window is None:
+        return True
+    return window.end < now + timedelta(days=future_days) or window.start > now - timedelta(
+        days=past_days
+    )
+
+
+def renew_watch_at(made_at: datetime, expires_at: datetime) -> datetime:
+    """Return when to renew a watch: at two thirds of its life, or two days before a long one ends.
+
+    The old watch still rings while its successor is made.
+    """
+    life = max(expires_at - made_at, timedelta(0))
+    return expires_at - min(life / 3, _WATCH_MARGIN)

@@ -1,0 +1,182 @@
+"""The native fleet protocol: orders with idempotency keys out, signed reports in."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from urllib.parse import quote
+
+import msgspec
+
+from meetbot_calendar.bots.fleet import Order, Report
+from meetbot_calendar.deliveries.signing import verify
+from meetbot_calendar.errors import (
+    Fault,
+    GiveUp,
+    InstallationFault,
+    Invalid,
+    MeetbotError,
+    OutcomeUnknown,
+    TryLater,
+)
+from meetbot_calendar.gateways.transport import Answer, Transport, retry_after
+
+_TIME_LIMIT = 15.0
+_MAX_BYTES = 64 * 1024
+
+_FULL = frozenset({408, 425, 429, 503, 507})
+_NOT_LET_IN = frozenset({401, 402, 403, 405})
+_GONE = frozenset({404, 409, 410})
+_SERVER_ERRORS = 500
+_CONFLICT = 409
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+_PLACE = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
+
+_REASON_LENGTH = 1000
+
+_Link = Annotated[str, msgspec.Meta(max_length=16_384)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=10_000_000)]
+
+
+class _Accepted(msgspec.Struct, frozen=True):
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    code: str = ""
+
+
+class _ReportData(msgspec.Struct, frozen=True):
+    recording_url: _Link | None = None
+    transcript_url: _Link | None = None
+    duration_seconds: _Seconds | None = None
+    reason: str | None = None
+
+
+class _ReportBody(msgspec.Struct, frozen=True):
+    type: Literal["bot.joined", "bot.completed", "bot.failed"]
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+    data: _ReportData | None = None
+
+
+_KINDS: dict[str, Literal["joined", "completed", "failed"]] = {
+    "bot.joined": "joined",
+    "bot.completed": "completed",
+    "bot.failed": "failed",
+}
+
+
+class MeetbotFleet:
+    """Our own fleet, behind the port ``bots.fleet.Fleet``."""
+
+    name = "meetbot"
+
+    def __init__(
+        self, transport: Transport, *, url: str, api_key: str, callback_secret: str
+    ) -> None:
+        self._transport = transport
+        self._bots = f"{url.rstrip('/')}/bots"
+        self._authorization = f"Bearer {api_key}"
+        self._callback_secret = callback_secret
+
+    async def send(self, order: Order) -> str:
+        """Send one bot and return the fleet's id for it."""
+        answer = await self._transport.request(
+            "POST",
+            self._bots,
+            headers={
+                "authorization": self._authorization,
+                "content-type": "application/json",
+                "idempotency-key": order.key,
+            },
+            content=_written(order),
+            timeout=_TIME_LIMIT,
+            max_bytes=_MAX_BYTES,
+        )
+        if not answer.is_success:
+            raise _trouble(answer)
+        try:
+            return answer.read(_Accepted).id
+        except (TryLater, GiveUp) as error:
+            raise OutcomeUnknown("the fleet took the bot but did not say its id") from error
+
+    async def find(self, order: Order) -> str | None:
+        """Send it once more: under the same key the fleet names the bot that it already has."""
+        return await self.send(order)
+
+    async def recall(self, fleet_bot_id: str) -> None:
+        """Call a bot back. One that is gone or done is fine."""
+        answer = await self._transport.request(
+            "DELETE",
+            f"{self._bots}/{quote(fleet_bot_id, safe='')}",
+            headers={"authorization": self._authorization},
+            timeout=_TIME_LIMIT,
+            max_bytes=_MAX_BYTES,
+        )
+        if not answer.is_success and answer.status not in _GONE:
+            raise _trouble(answer)
+
+    def read_report(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Report:
+        """Verify the signature, then read what it signs."""
+        verify(headers, body, [self._callback_secret], now)
+        try:
+            said = msgspec.json.decode(body, type=_ReportBody)
+        except msgspec.ValidationError as error:
+            raise _invalid(str(error)) from error
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise Invalid("The report is not JSON.") from error
+        return _report(said)
+
+
+def _report(said: _ReportBody) -> Report:
+    data = said.data or _ReportData()
+    return Report(
+        kind=_KINDS[said.type],
+        at=said.timestamp.astimezone(UTC),
+        recording_url=data.recording_url or None,
+        transcript_url=data.transcript_url or None,
+        duration_seconds=data.duration_seconds,
+        reason=(data.reason or "")[:_REASON_LENGTH] or None,
+    )
+
+
+def _written(order: Order) -> bytes:
+    """Write the order with sorted keys: sent again from our rows, it is the same to the byte."""
+    fields = msgspec.structs.asdict(order)
+    del fields["key"]
+    fields["join_at"] = order.join_at.astimezone(UTC)
+    return msgspec.json.encode(fields, order="sorted")
+
+
+def _trouble(answer: Answer) -> MeetbotError:
+    """Say what a status that is no success means; an error after sending may hide a success."""
+    status = answer.status
+    if status in _FULL:
+        return TryLater(
+            f"the fleet has no room now ({status})", after=retry_after(answer), code="fleet_busy"
+        )
+    if status in _NOT_LET_IN or status < 400:  # noqa: PLR2004 - redirects: the address is wrong
+        return InstallationFault(
+            f"the fleet does not let us in ({status}): check its URL and key", code="fleet_closed"
+        )
+    if status >= _SERVER_ERRORS:
+        return OutcomeUnknown(f"the fleet failed ({status})", after=retry_after(answer))
+    if status == _CONFLICT:
+        return GiveUp("the fleet has another bot under this key (409)", code="idempotency_conflict")
+    return GiveUp(f"the fleet refuses the bot ({status})", code=_refusal_code(answer))
+
+
+def _refusal_code(answer: Answer) -> str:
+    """Return the fleet's own code where it is one word; its sentences may hold meeting links."""
+    try:
+        code = answer.read(_Refusal).code
+    except (TryLater, GiveUp):
+        code = ""
+    return code if _CODE.fullmatch(code) else "fleet_refused"
+
+
+def _invalid(message: str) -> Invalid:
+    place = _PLACE.search(message)
+    path = place["path"].replace(".", "/") if place else ""
+    detail = message[: place.start()] if place else message
+    return Invalid("The report is malformed.", (Fault(pointer=path, detail=detail),))

@@ -1,0 +1,96 @@
+"""Take what the fleet reports: verify it, move the bot on, and tell the tenant."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from meetbot_calendar.bots import lifecycle
+from meetbot_calendar.bots.fleet import Report
+from meetbot_calendar.bots.model import FINAL, Bot, BotId
+from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.deliveries.payloads import BotMessage
+from meetbot_calendar.errors import Missing
+from meetbot_calendar.journeys import dispatch
+from meetbot_calendar.journeys.ringing import ring_deliveries
+from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.storage import bots
+from tenants.identity import TenantId
+from tenants.storage.session import TenantSession
+
+_TOLD: dict[str, BotMessage] = {
+    "joined": "bot.joined",
+    "completed": "bot.completed",
+    "failed": "bot.failed",
+}
+
+
+async def take_report(
+    services: Services, bot_id: BotId, headers: Mapping[str, str], body: bytes
+) -> None:
+    """Record one report. Repeats, late ones and those out of order change nothing they should not.
+
+    Raises ``Tampered``, ``Invalid``, or ``Missing`` for a bot that is not ours.
+    """
+    report = services.fleet.read_report(headers, body, services.clock.now())
+    async with services.database.gate(bot_id) as gate:
+        tenant_id = await bots.tenant_of(gate)
+    if tenant_id is None:
+        raise Missing("there is no such bot")
+    told = await _record(services, tenant_id, bot_id, report)
+    await ring_deliveries(services, tenant_id, told)
+
+
+async def _record(
+    services: Services, tenant_id: TenantId, bot_id: BotId, report: Report
+) -> tuple[DeliveryId, ...]:
+    now = services.clock.now()
+    async with services.database.tenant(tenant_id) as session:
+        bot = await bots.get(session, bot_id, lock=True)
+        if bot is None:
+            raise Missing("there is no such bot")
+        status = lifecycle.next_state(bot.status, report.kind)
+        if status is None:
+            return ()
+        told: tuple[DeliveryId, ...] = ()
+        if bot.dispatched_at is None:
+            await bots.record(session, bot.id, dispatch.left(bot, now), now)
+            bot = msgspec.structs.replace(bot, status="dispatched", dispatched_at=now)
+            told = await dispatch.tell(session, "bot.dispatched", bot, now)
+        after = _after(msgspec.structs.replace(bot, status=status), report)
+        await _write(session, after, now)
+        return told + await dispatch.tell(session, _TOLD[report.kind], after, now)
+
+
+def _after(bot: Bot, report: Report) -> Bot:
+    """Take over what the report says."""
+    content = msgspec.structs.replace(
+        bot.content,
+        recording_url=report.recording_url or bot.content.recording_url,
+        transcript_url=report.transcript_url or bot.content.transcript_url,
+        report_reason=report.reason or bot.content.report_reason,
+    )
+    removed = report.kind == "failed" and report.reason in lifecycle.REMOVED_BY_HOST
+    return msgspec.structs.replace(
+        bot,
+        content=content,
+        stopped_by="host" if removed else bot.stopped_by,
+        joined_at=report.at if report.kind == "joined" else bot.joined_at,
+        completed_at=report.at if report.kind == "completed" else bot.completed_at,
+        duration_seconds=report.duration_seconds or bot.duration_seconds,
+    )
+
+
+async def _write(session: TenantSession, bot: Bot, now: datetime) -> None:
+    values: dict[str, Any] = {
+        "status": bot.status,
+        "stopped_by": bot.stopped_by,
+        "joined_at": bot.joined_at,
+        "completed_at": bot.completed_at,
+        "duration_seconds": bot.duration_seconds,
+    }
+    if bot.status in FINAL:
+        values["due_at"] = None
+    await bots.rewrite_content(session, bot.id, bot.content)
+    await bots.record(session, bot.id, values, now)

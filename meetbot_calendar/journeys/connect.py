@@ -1,0 +1,273 @@
+"""Connect an account: begin the consent, finish it, and part again."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import msgspec
+
+from meetbot_calendar.calendars.model import (
+    Connection,
+    ConnectionId,
+    ListedCalendar,
+    OAuthApp,
+    Provider,
+)
+from meetbot_calendar.calendars.provider import ConsentReturn
+from meetbot_calendar.deliveries import payloads
+from meetbot_calendar.errors import Fault, Invalid, MeetbotError, Missing, Refused
+from meetbot_calendar.journeys import grants
+from meetbot_calendar.journeys.ringing import ring_calendars, ring_decide, ring_deliveries
+from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.storage import calendars, connections, consents, events, messages
+from meetbot_calendar.storage.consents import PendingConsent
+from tenants.identity import CalendarUserId, TenantContext, TenantId
+from tenants.storage import directory, users
+from tenants.storage.session import TenantSession
+
+_MOST_CONNECTIONS = 200
+
+
+class ConnectWish(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is to connect what, and where to go afterwards."""
+
+    provider: Provider
+    customer_user_id: str
+    redirect_url: str | None = None
+    login_hint: str | None = None
+    attributes: dict[str, Any] | None = None
+
+
+class ConsentLink(msgspec.Struct, frozen=True, kw_only=True):
+    """The provider's consent page, good once and for ten minutes."""
+
+    url: str
+    expires_at: datetime
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """How a consent ended. ``redirect_to`` already carries the outcome; None: show a page."""
+
+    provider: Provider
+    tenant_name: str
+    user_id: CalendarUserId
+    customer_user_id: str
+    redirect_to: str | None = None
+    account_id: str | None = None
+    error_code: str | None = None
+    error_detail: str | None = None
+
+
+async def begin(services: Services, context: TenantContext, wish: ConnectWish) -> ConsentLink:
+    """Make a consent link for a calendar user, who is created where new."""
+    now = services.clock.now()
+    async with services.database.tenant(context.tenant_id) as session:
+        tenant = await directory.get(session)
+        _check_redirect(wish.redirect_url, tenant.policy.redirect_urls)
+        app = await grants.choose_app(services, session, wish.provider)
+    state = secrets.token_urlsafe(32)
+    consent = await services.providers[wish.provider].consent(
+        app,
+        redirect_uri=callback_url(services, wish.provider),
+        state=state,
+        login_hint=wish.login_hint,
+    )
+    async with services.database.tenant(context.tenant_id) as session:
+        user, _ = await users.ensure(session, wish.customer_user_id, now)
+        if wish.attributes is not None:
+            content = users.UserContent(attributes=wish.attributes, bot_config=user.bot_config)
+            await users.save_content(session, user.id, content, now)
+        pending = PendingConsent(
+            user_id=user.id,
+            customer_user_id=user.customer_user_id,
+            provider=wish.provider,
+            memory=consent.memory,
+            client_id=app.client_id,
+            redirect_url=wish.redirect_url,
+        )
+        expires_at = await consents.remember(session, hash_of(state), pending, now=now)
+    return ConsentLink(url=consent.url, expires_at=expires_at)
+
+
+def _check_redirect(redirect_url: str | None, allowed: tuple[str, ...]) -> None:
+    if redirect_url is None or redirect_url in allowed:
+        return
+    raise Invalid(
+        "redirect_url is not in the tenant's allow-list: add it to redirect_urls with"
+        " PATCH /v1/tenant first (exact match)",
+        (Fault("/redirect_url", "not in the tenant's redirect_urls"),),
+        code="redirect_not_allowed",
+    )
+
+
+def callback_url(services: Services, provider: Provider) -> str:
+    """Return the address that the provider sends the person back to."""
+    return f"{services.house.public_url}/v1/calendar/oauth/callback/{provider}"
+
+
+def hash_of(state: str) -> bytes:
+    """Return what is stored in place of a one-time secret of 256 random bits."""
+    return hashlib.sha256(state.encode()).digest()
+
+
+async def finish(services: Services, provider: Provider, answer: Mapping[str, str]) -> Finished:
+    """Take what the provider sent back. Raises ``Missing`` where the state is not ours, or used.
+
+    A refused or failed consent is an answer as well, told to ``redirect_url``; nothing is stored.
+    """
+    tenant_id, pending = await _claim(services, provider, answer.get("state", ""))
+    context = TenantContext(tenant_id=tenant_id, actor=f"consent:{pending.customer_user_id}")
+    async with services.database.tenant(tenant_id) as session:
+        tenant_name = (await directory.get(session)).name
+    finished = Finished(
+        provider=provider,
+        tenant_name=tenant_name,
+        user_id=pending.user_id,
+        customer_user_id=pending.customer_user_id,
+    )
+    try:
+        connection = await _establish(services, context, pending, answer)
+    except MeetbotError as error:
+        finished = msgspec.structs.replace(
+            finished, error_code=error.code, error_detail=error.detail
+        )
+    else:
+        finished = msgspec.structs.replace(finished, account_id=connection.account_id)
+    return msgspec.structs.replace(finished, redirect_to=_redirect(pending, finished))
+
+
+async def _claim(
+    services: Services, provider: Provider, state: str
+) -> tuple[TenantId, PendingConsent]:
+    state_hash = hash_of(state)
+    async with services.database.gate(state_hash) as gate:
+        tenant_id = await consents.tenant_of(gate)
+    pending = None
+    if tenant_id is not None:
+        async with services.database.tenant(tenant_id) as session:
+            pending = await consents.claim(session, state_hash, services.clock.now())
+    if tenant_id is None or pending is None or pending.provider is not provider:
+        raise Missing(
+            "this consent link was used already, has lapsed, or was never ours: ask for a new one",
+            code="unknown_state",
+        )
+    return tenant_id, pending
+
+
+async def _establish(
+    services: Services, context: TenantContext, pending: PendingConsent, answer: Mapping[str, str]
+) -> Connection:
+    app = await grants.app_of(services, context, pending.provider, pending.client_id)
+    back = await _exchange(services, app, pending, answer)
+    listed = await services.providers[pending.provider].calendars(back.grant)
+    return await record(services, context, pending.user_id, app, back, listed)
+
+
+async def _exchange(
+    services: Services, app: OAuthApp, pending: PendingConsent, answer: Mapping[str, str]
+) -> ConsentReturn:
+    return await services.providers[pending.provider].exchange(
+        app,
+        redirect_uri=callback_url(services, pending.provider),
+        memory=pending.memory,
+        answer=answer,
+        now=services.clock.now(),
+    )
+
+
+async def record(
+    services: Services,
+    context: TenantContext,
+    user_id: CalendarUserId,
+    app: OAuthApp,
+    back: ConsentReturn,
+    listed: tuple[ListedCalendar, ...],
+) -> Connection:
+    """Store a connection with its calendars, tell the tenant, and start the first sync.
+
+    An account that was connected before is renewed in place: it keeps its events and its bots.
+    """
+    now = services.clock.now()
+    async with services.database.tenant(context.tenant_id) as session:
+        known = await connections.find_account(session, user_id, app.provider, back.account.email)
+        if known is None:
+            await _check_room(session, user_id)
+    connection_id = known or connections.new_connection_id(now)
+    sealed = await grants.seal(services, context.tenant_id, connection_id, back.grant)
+    new = connections.NewConnection(
+        id=connection_id,
+        user_id=user_id,
+        provider=app.provider,
+        account=back.account,
+        scopes=back.grant.scopes,
+        client_id=app.client_id,
+        sealed_grant=sealed,
+    )
+    async with services.database.tenant(context.tenant_id) as session:
+        await users.get(session, user_id, lock=True)
+        await connections.save(session, new, now)
+        connection = await _present(session, connection_id)
+        await calendars.save_listed(session, connection, listed, now)
+        due = await calendars.ring_connection(session, connection_id, now)
+        await events.mark_connection(session, connection_id, now)
+        customer_user_id = await users.customer_id(session, user_id)
+        body = payloads.calendar_payload("calendar.connected", connection, customer_user_id, now)
+        written = await messages.write(
+            session, now, [messages.Draft(type="calendar.connected", body=body)]
+        )
+    await ring_deliveries(services, context.tenant_id, written)
+    await ring_calendars(services, context.tenant_id, due)
+    await ring_decide(services, context.tenant_id, user_id)
+    return connection
+
+
+async def _check_room(session: TenantSession, user_id: CalendarUserId) -> None:
+    if len(await connections.of_user(session, user_id)) >= _MOST_CONNECTIONS:
+        raise Refused(
+            f"this calendar user has {_MOST_CONNECTIONS} connections, the most there may be:"
+            " disconnect one first",
+            code="too_many_connections",
+        )
+
+
+async def _present(session: TenantSession, connection_id: ConnectionId) -> Connection:
+    connection = await connections.get(session, connection_id)
+    if connection is None:
+        raise Missing("there is no such connection")
+    return connection
+
+
+def _redirect(pending: PendingConsent, finished: Finished) -> str | None:
+    """Append the outcome to the tenant's address, keeping the query it has."""
+    if pending.redirect_url is None:
+        return None
+    outcome = {"status": "success", "meetbot_calendar_user_id": str(finished.user_id)}
+    if finished.error_code is not None:
+        outcome = {"status": "error", "error": finished.error_code}
+    outcome["customer_user_id"] = finished.customer_user_id
+    parts = urlsplit(pending.redirect_url)
+    query = "&".join(filter(None, [parts.query, urlencode(outcome)]))
+    return urlunsplit(parts._replace(query=query))
+
+
+async def disconnect(
+    services: Services, context: TenantContext, connection_id: ConnectionId, *, purge_events: bool
+) -> None:
+    """Hide a connection at once, cancel its bots, and leave the farewell to the worker."""
+    now = services.clock.now()
+    async with services.database.tenant(context.tenant_id) as session:
+        connection = await _present(session, connection_id)
+        customer_user_id = await users.customer_id(session, connection.user_id)
+        await calendars.rest(session, connection_id)
+        await events.mark_connection(session, connection_id, now)
+        if purge_events:
+            await events.withdraw_connection(session, connection, now)
+        await connections.remove(session, connection_id, now)
+        body = payloads.calendar_payload("calendar.disconnected", connection, customer_user_id, now)
+        draft = messages.Draft(type="calendar.disconnected", body=body)
+        written = await messages.write(session, now, [draft])
+    await ring_deliveries(services, context.tenant_id, written)
+    await ring_decide(services, context.tenant_id, connection.user_id)

@@ -1,0 +1,235 @@
+"""Turn marked events into decisions, and decisions into bots."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from meetbot_calendar.calendars.facts import facts_of
+from meetbot_calendar.calendars.meeting_links import room_of
+from meetbot_calendar.calendars.model import Calendar, CalendarId, EventId, StoredEvent, Window
+from meetbot_calendar.journeys import plan
+from meetbot_calendar.journeys.plan import Planned
+from meetbot_calendar.journeys.ringing import ring_deliveries
+from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.storage import calendars, decisions, events, rule_sets
+from meetbot_calendar.storage.decisions import DecisionContent, Override, StoredDecision
+from meetbot_calendar.storage.events import EventRow
+from rules.decision import Case, Decision, matches_opt_out
+from rules.decision import decide as decide_case
+from rules.parse import RuleSet, parse_rule_set
+from tenants.identity import CalendarUser, CalendarUserId, Tenant, TenantContext, TenantId
+from tenants.storage import directory, users
+from tenants.storage.session import TenantSession
+
+_BATCH = 200
+_MOST_PREVIEWED = 2000
+_DISCONNECTED = Decision(
+    action="skip",
+    source="precondition",
+    rule=None,
+    reason="calendar_disconnected",
+    detail="Its calendar account is no longer connected.",
+)
+
+
+class Effects(msgspec.Struct, frozen=True, kw_only=True):
+    """What a change of rules did to a person's bots."""
+
+    scheduled: int = 0
+    cancelled: int = 0
+    unchanged: int = 0
+
+
+class PreviewRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One event under rules that are not saved; ``changes`` says whether it differs from today."""
+
+    event_id: EventId
+    title: str | None
+    start_time: datetime | None
+    decision: Decision
+    changes: bool
+
+
+class Judge(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that decides for one person, as it stands now."""
+
+    tenant: Tenant
+    user: CalendarUser
+    version: int
+    rule_set: RuleSet | None
+    tenant_default: RuleSet | None
+    policy: RuleSet | None
+    calendars: Mapping[CalendarId, Calendar]
+    now: datetime
+
+    def judge(self, event: StoredEvent, override: Override | None) -> Decision:
+        """Decide one event."""
+        return decide_case(self._case(event, override))
+
+    def _case(self, event: StoredEvent, override: Override | None) -> Case:
+        policy = self.tenant.policy
+        facts = facts_of(
+            event, self.calendars[event.calendar_id], self.user, policy.internal_domains
+        )
+        room = room_of(event.content.meeting_url) if event.content.meeting_url else None
+        return Case(
+            facts=facts,
+            has_link=event.content.meeting_url is not None,
+            has_times=event.span is not None,
+            is_cancelled=event.is_deleted or event.status == "cancelled",
+            is_over=event.span is not None and event.span.end <= self.now,
+            opted_out=matches_opt_out(policy.opt_out, facts, room),
+            override=override.action if override else None,
+            record_declined=policy.record_declined,
+            policy=self.policy,
+            rule_set=self.rule_set,
+            tenant_default=self.tenant_default,
+            auto_schedule=self.user.auto_schedule,
+        )
+
+
+async def decide(services: Services, tenant_id: TenantId, user_id: CalendarUserId) -> Effects:
+    """Decide all of a person's marked events, a batch per transaction, and plan their bots."""
+    total = Effects()
+    while True:
+        effects = await _decide_batch(services, tenant_id, user_id)
+        if effects is None:
+            return total
+        total = Effects(
+            scheduled=total.scheduled + effects.scheduled,
+            cancelled=total.cancelled + effects.cancelled,
+            unchanged=total.unchanged + effects.unchanged,
+        )
+
+
+async def _decide_batch(
+    services: Services, tenant_id: TenantId, user_id: CalendarUserId
+) -> Effects | None:
+    now = services.clock.now()
+    async with services.database.tenant(tenant_id) as session:
+        await plan.take_turn(session)
+        marked = await events.undecided(session, user_id, _BATCH)
+        if not marked:
+            return None
+        judge = await load_judge(session, user_id, now)
+        ids = [row.event.id for row in marked]
+        overrides = await decisions.overrides_of(session, ids)
+        decided = [_decided(judge, row, overrides.get(row.event.id)) for row in marked]
+        await decisions.write(session, await _news(session, marked, decided))
+        await decisions.settle(session, judge.version, ids)
+        planned = await plan.plan(services, session, judge.tenant, ids, now)
+    await ring_deliveries(services, tenant_id, planned.deliveries)
+    return _effects(planned)
+
+
+def _decided(judge: Judge, row: EventRow, override: Override | None) -> StoredDecision:
+    verdict = _DISCONNECTED if row.withdrawn else judge.judge(row.event, override)
+    return StoredDecision(
+        event_id=row.event.id,
+        version=judge.version,
+        action=verdict.action,
+        source=verdict.source,
+        reason=verdict.reason,
+        content=DecisionContent(
+            rule=verdict.rule,
+            detail=verdict.detail,
+            bot_config=_config(verdict, override),
+            errors=verdict.errors,
+        ),
+        decided_at=judge.now,
+    )
+
+
+def _config(verdict: Decision, override: Override | None) -> dict[str, Any] | None:
+    return override.bot_config if override is not None else verdict.bot_config
+
+
+async def _news(
+    session: TenantSession, marked: Sequence[EventRow], decided: Sequence[StoredDecision]
+) -> list[StoredDecision]:
+    """Keep the decisions that say something new: an unchanged one writes nothing."""
+    standing = await decisions.current(session, [row.event.id for row in marked])
+    return [
+        fresh
+        for fresh in decided
+        if (old := standing.get(fresh.event_id)) is None
+        or msgspec.structs.replace(old, decided_at=fresh.decided_at) != fresh
+    ]
+
+
+def _effects(planned: Planned) -> Effects:
+    return Effects(
+        scheduled=planned.scheduled, cancelled=planned.cancelled, unchanged=planned.unchanged
+    )
+
+
+async def load_judge(
+    session: TenantSession, user_id: CalendarUserId, now: datetime, document: object = None
+) -> Judge:
+    """Load what decides for a person; a ``document`` stands in for the saved rules."""
+    tenant = await directory.get(session)
+    user = await users.known(session, user_id)
+    version, saved = await rule_sets.active(session, user_id)
+    asked = saved if document is None else document
+    policy = tenant.policy
+    return Judge(
+        tenant=tenant,
+        user=user,
+        version=version,
+        rule_set=None if asked is None else parse_rule_set(asked),
+        tenant_default=parse_rule_set(policy.default_rules) if policy.default_rules else None,
+        policy=parse_rule_set(policy.policy_rules) if policy.policy_rules else None,
+        calendars={c.id: c for c in await calendars.of_user(session, user_id)},
+        now=now,
+    )
+
+
+async def redecide(services: Services, context: TenantContext, user_id: CalendarUserId) -> Effects:
+    """Decide all coming events of a person again, at once."""
+    async with services.database.tenant(context.tenant_id) as session:
+        await events.mark_user(session, user_id, services.clock.now())
+    return await decide(services, context.tenant_id, user_id)
+
+
+async def preview(
+    services: Services,
+    context: TenantContext,
+    user_id: CalendarUserId,
+    document: object | None,
+    *,
+    time_min: datetime | None = None,
+    time_max: datetime | None = None,
+) -> tuple[PreviewRow, ...]:
+    """Decide a person's events under rules that are not saved; changes nothing.
+
+    Without times: from now to the far edge of what is synced. Past events are decided as of their
+    own beginning, so that "it is over" does not answer for the rules.
+    """
+    now = services.clock.now()
+    window = Window(time_min or now, time_max or now + services.house.future + timedelta(days=1))
+    async with services.database.tenant(context.tenant_id) as session:
+        rows = await events.between(session, user_id, window, _MOST_PREVIEWED)
+        ids = [row.event.id for row in rows]
+        judge = await load_judge(session, user_id, now, document)
+        today = await load_judge(session, user_id, now)
+        overrides = await decisions.overrides_of(session, ids)
+    return tuple(_preview_row(judge, today, row.event, overrides) for row in rows)
+
+
+def _preview_row(
+    judge: Judge, today: Judge, event: StoredEvent, overrides: Mapping[EventId, Override]
+) -> PreviewRow:
+    start = event.span.start if event.span else None
+    as_of = min(judge.now, start) if start else judge.now
+    override = overrides.get(event.id)
+    fresh = msgspec.structs.replace(judge, now=as_of).judge(event, override)
+    old = msgspec.structs.replace(today, now=as_of).judge(event, override)
+    return PreviewRow(
+        event_id=event.id,
+        title=event.content.title,
+        start_time=start,
+        decision=fresh,
+        changes=fresh.action != old.action,
+    )

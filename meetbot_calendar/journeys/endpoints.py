@@ -1,0 +1,163 @@
+"""Webhook endpoints: registered, changed, their secrets rotated."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from meetbot_calendar.deliveries.address_guard import check_url
+from meetbot_calendar.deliveries.model import Endpoint, EndpointId
+from meetbot_calendar.deliveries.signing import new_secret
+from meetbot_calendar.errors import Fault, Invalid, LimitReached, Missing, Refused
+from meetbot_calendar.journeys.paging import Listing, PageWish, RowId, listing, place_of
+from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.storage import endpoints
+from tenants.identity import TenantContext, new_id
+from tenants.storage import audit
+from tenants.storage.session import TenantSession
+
+OLD_SECRET_SIGNS = timedelta(hours=24)
+_MOST = 50
+
+
+class EndpointWish(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint to register."""
+
+    url: str
+    events: tuple[str, ...]
+    description: str | None = None
+
+
+class EndpointChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change of an endpoint; what is unset stays."""
+
+    url: str | msgspec.UnsetType = msgspec.UNSET
+    events: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    description: str | msgspec.UnsetType | None = msgspec.UNSET
+    status: Literal["enabled", "disabled"] | msgspec.UnsetType = msgspec.UNSET
+
+
+async def list_endpoints(
+    services: Services, context: TenantContext, wish: PageWish
+) -> Listing[Endpoint]:
+    """List the tenant's endpoints, newest first."""
+    place = place_of(wish, tuple[RowId], "endpoints")
+    async with services.database.tenant(context.tenant_id) as session:
+        page = await endpoints.page(session, place.keyset)
+        found = [endpoints.endpoint_of(session, row) for row in page.rows]
+    return listing(place, page, found, [(endpoint.id,) for endpoint in found])
+
+
+async def read_endpoint(
+    services: Services, context: TenantContext, endpoint_id: EndpointId
+) -> Endpoint:
+    """Return one endpoint."""
+    async with services.database.tenant(context.tenant_id) as session:
+        return await _present(session, endpoint_id)
+
+
+async def create_endpoint(
+    services: Services, context: TenantContext, wish: EndpointWish
+) -> Endpoint:
+    """Register an endpoint with a fresh secret."""
+    now = services.clock.now()
+    _check(services, wish.url)
+    endpoint = Endpoint(
+        id=EndpointId(new_id("we", now)),
+        tenant_id=context.tenant_id,
+        url=wish.url,
+        events=wish.events,
+        description=wish.description,
+        secrets=(new_secret(),),
+        created_at=now,
+        updated_at=now,
+    )
+    async with services.database.tenant(context.tenant_id) as session:
+        if await endpoints.count(session) >= _MOST:
+            detail = f"There are {_MOST} webhook endpoints, the most there may be."
+            raise LimitReached(detail, code="too_many_endpoints")
+        await endpoints.add(session, endpoint)
+        await audit.write(
+            session, now, actor=context.actor, action="endpoint.created", target=endpoint.id
+        )
+    return endpoint
+
+
+async def change_endpoint(
+    services: Services, context: TenantContext, endpoint_id: EndpointId, change: EndpointChange
+) -> Endpoint:
+    """Change an endpoint. Enabling one that was disabled lets its failures be forgotten."""
+    now = services.clock.now()
+    if isinstance(change.url, str):
+        _check(services, change.url)
+    values = _values(change)
+    async with services.database.tenant(context.tenant_id) as session:
+        await _present(session, endpoint_id, lock=True)
+        await endpoints.change(session, endpoint_id, values, now)
+        await audit.write(
+            session,
+            now,
+            actor=context.actor,
+            action="endpoint.changed",
+            target=endpoint_id,
+            details={"fields": sorted(values)},
+        )
+        return await _present(session, endpoint_id)
+
+
+def _values(change: EndpointChange) -> Mapping[str, Any]:
+    given = msgspec.structs.asdict(change).items()
+    values = {name: value for name, value in given if value is not msgspec.UNSET}
+    if "events" in values:
+        values["events"] = list(values["events"])
+    if values.get("status") == "enabled":
+        values |= {"disabled_reason": None, "failing_since": None}
+    if values.get("status") == "disabled":
+        values["disabled_reason"] = "by_tenant"
+    return values
+
+
+async def remove_endpoint(
+    services: Services, context: TenantContext, endpoint_id: EndpointId
+) -> None:
+    """Remove an endpoint with its deliveries."""
+    now = services.clock.now()
+    async with services.database.tenant(context.tenant_id) as session:
+        await _present(session, endpoint_id)
+        await endpoints.remove(session, endpoint_id)
+        await audit.write(
+            session, now, actor=context.actor, action="endpoint.removed", target=endpoint_id
+        )
+
+
+async def rotate_secret(
+    services: Services, context: TenantContext, endpoint_id: EndpointId
+) -> Endpoint:
+    """Make a new secret; the one before signs beside it for a day."""
+    now = services.clock.now()
+    async with services.database.tenant(context.tenant_id) as session:
+        endpoint = await _present(session, endpoint_id, lock=True)
+        secrets = (new_secret(), *endpoint.secrets[:1])
+        await endpoints.save_secrets(session, endpoint_id, secrets, now + OLD_SECRET_SIGNS, now)
+        await audit.write(
+            session, now, actor=context.actor, action="endpoint.secret_rotated", target=endpoint_id
+        )
+        return await _present(session, endpoint_id)
+
+
+def _check(services: Services, url: str) -> None:
+    try:
+        check_url(url, allow_private=services.house.allow_private_webhooks)
+    except Refused as error:
+        fault = Fault("/url", error.detail)
+        raise Invalid("We cannot send to this address.", (fault,), code=error.code) from error
+
+
+async def _present(
+    session: TenantSession, endpoint_id: EndpointId, *, lock: bool = False
+) -> Endpoint:
+    found = await endpoints.get(session, endpoint_id, lock=lock)
+    if found is None:
+        raise Missing("There is no such webhook endpoint.")
+    return found

@@ -1,0 +1,156 @@
+"""A connection's grant: sealed, opened, and kept fresh by one refresher at a time."""
+
+from datetime import timedelta
+
+import msgspec
+
+from meetbot_calendar.calendars.model import ConnectionId, Grant, OAuthApp, Provider
+from meetbot_calendar.deliveries import payloads
+from meetbot_calendar.errors import InstallationFault, MeetbotError, Missing, ReconnectNeeded
+from meetbot_calendar.journeys.ringing import ring_deliveries
+from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.storage import calendars, connections, messages
+from meetbot_calendar.storage.connections import GrantRow
+from tenants.identity import TenantContext, TenantId
+from tenants.storage import oauth_apps, users
+from tenants.storage.session import TenantSession
+
+_MARGIN = timedelta(minutes=2)
+_REFRESH_PATIENCE = 30.0  # seconds a refresher may take before another steps in
+_LOOK_AGAIN = 0.2
+
+
+async def seal(
+    services: Services, tenant_id: TenantId, connection_id: ConnectionId, grant: Grant
+) -> bytes:
+    """Seal a grant to its tenant and connection."""
+    cipher = await services.keyring.cipher(tenant_id, "grant", services.clock.now())
+    return cipher.seal(connection_id, msgspec.msgpack.encode(grant))
+
+
+async def unseal(services: Services, row: GrantRow) -> Grant:
+    """Open a grant."""
+    tenant_id = row.connection.tenant_id
+    cipher = await services.keyring.cipher(tenant_id, "grant", services.clock.now())
+    opened = cipher.open(row.connection.id, row.sealed)
+    return msgspec.msgpack.decode(opened, type=Grant)
+
+
+async def fresh(
+    services: Services,
+    context: TenantContext,
+    connection_id: ConnectionId,
+    *,
+    refused: Grant | None = None,
+) -> Grant:
+    """Return a grant whose access token is good for some minutes.
+
+    ``refused`` is a grant whose access token the provider would not take: that one is refreshed
+    whatever its expiry says. Of several callers, in whatever process, one refreshes and the others
+    wait for it, so that a rotating refresh token is never spent twice. Raises ``ReconnectNeeded``
+    (after telling the tenant, once), ``InstallationFault``, ``TryLater``, ``Missing``.
+    """
+    while True:
+        now = services.clock.now()
+        async with services.database.tenant(context.tenant_id) as session:
+            row = await connections.read_grant(session, connection_id)
+            if row is None:
+                raise Missing("there is no such connection")
+            if row.connection.status == "needs_reauth":
+                raise ReconnectNeeded(row.connection.error_detail or "the person must reconnect")
+            grant = await unseal(services, row)
+            spent = refused is not None and grant.access_token == refused.access_token
+            if not spent and grant.expires_at > now + _MARGIN:
+                return grant
+            busy = row.refreshing_until is not None and row.refreshing_until > now
+            if not busy:
+                until = now + services.clock.patience(_REFRESH_PATIENCE)
+                await connections.lease_refresh(session, connection_id, until)
+        if not busy:
+            return await _refresh(services, context, row, grant)
+        await services.clock.sleep_until(now + services.clock.patience(_LOOK_AGAIN))
+
+
+async def _refresh(
+    services: Services, context: TenantContext, row: GrantRow, grant: Grant
+) -> Grant:
+    connection = row.connection
+    try:
+        app = await app_of(services, context, connection.provider, connection.client_id)
+        renewed = await services.providers[connection.provider].refresh(
+            app, grant, services.clock.now()
+        )
+    except ReconnectNeeded as refusal:
+        await needs_reauth(services, context, connection.id, refusal)
+        raise
+    except MeetbotError:
+        async with services.database.tenant(context.tenant_id) as session:
+            await connections.end_refresh(session, connection.id)
+        raise
+    sealed = await seal(services, context.tenant_id, connection.id, renewed)
+    async with services.database.tenant(context.tenant_id) as session:
+        await connections.replace_grant(session, row, sealed, services.clock.now())
+    return renewed
+
+
+async def needs_reauth(
+    services: Services,
+    context: TenantContext,
+    connection_id: ConnectionId,
+    refusal: ReconnectNeeded,
+) -> None:
+    """Stop polling a connection and tell the tenant, once."""
+    now = services.clock.now()
+    async with services.database.tenant(context.tenant_id) as session:
+        await connections.end_refresh(session, connection_id)
+        changed = await connections.mark(
+            session, connection_id, "needs_reauth", now, code=refusal.code, detail=refusal.detail
+        )
+        if not changed:
+            return
+        await calendars.rest(session, connection_id)
+        connection = await connections.get(session, connection_id)
+        if connection is None:
+            return
+        customer_user_id = await users.customer_id(session, connection.user_id)
+        body = payloads.calendar_payload("calendar.needs_reauth", connection, customer_user_id, now)
+        written = await messages.write(
+            session, now, [messages.Draft(type="calendar.needs_reauth", body=body)]
+        )
+    await ring_deliveries(services, context.tenant_id, written)
+
+
+async def app_of(
+    services: Services, context: TenantContext, provider: Provider, client_id: str | None = None
+) -> OAuthApp:
+    """Return the OAuth client to use: the tenant's own before the operator's.
+
+    A grant belongs to the client it was given to (``client_id``), so an app that was replaced
+    since cannot refresh it.
+    """
+    async with services.database.tenant(context.tenant_id) as session:
+        found = await choose_app(services, session, provider)
+    if client_id is not None and found.client_id != client_id:
+        operators = services.operator_apps.get(provider)
+        if operators is not None and operators.client_id == client_id:
+            return operators
+        raise InstallationFault(
+            f"the {provider} client {client_id} that this grant belongs to is no longer set:"
+            " restore it, or have the person connect again"
+        )
+    return found
+
+
+async def choose_app(services: Services, session: TenantSession, provider: Provider) -> OAuthApp:
+    """Return the client that a new consent is asked for."""
+    own = await oauth_apps.get(session, provider)
+    if own is not None:
+        return OAuthApp(provider=provider, client_id=own.client_id, client_secret=own.client_secret)
+    if provider not in services.operator_apps:
+        name = "GOOGLE" if provider is Provider.GOOGLE else "MICROSOFT"
+        raise InstallationFault(
+            f"no {provider} OAuth client is set: PUT /v1/oauth-apps/{provider}, or set"
+            f" MEETBOT_{name}_CLIENT_ID and MEETBOT_{name}_CLIENT_SECRET",
+            code="no_oauth_app",
+        )
+    return services.operator_apps[provider]

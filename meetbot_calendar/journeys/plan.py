@@ -1,0 +1,142 @@
+"""Plan the bots of the meetings that some events belong to, in the deciding transaction."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from meetbot_calendar.bots.model import FINAL, OUT, Bot, BotId, BotSource, Want
+from meetbot_calendar.bots.planning import Settings, Step, reconcile
+from meetbot_calendar.calendars.model import EventId
+from meetbot_calendar.deliveries import payloads
+from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.storage import bots, decisions, events, messages, turns
+from meetbot_calendar.storage.decisions import Override, StoredDecision
+from meetbot_calendar.storage.events import EventRow
+from tenants.identity import Tenant, new_id
+from tenants.storage import users
+from tenants.storage.session import TenantSession
+
+_SOURCES: dict[str, BotSource] = {"override": "manual", "auto": "auto", "default": "rule"}
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """What planning did, and the deliveries to ring for once it is committed."""
+
+    scheduled: int = 0
+    cancelled: int = 0
+    unchanged: int = 0
+    deliveries: tuple[DeliveryId, ...] = ()
+
+
+async def take_turn(session: TenantSession) -> None:
+    """Wait for the tenant's turn to plan: two plans of one meeting at once would be two bots."""
+    await turns.take(session, "plan")
+
+
+async def plan(
+    services: Services,
+    session: TenantSession,
+    tenant: Tenant,
+    event_ids: Collection[EventId],
+    now: datetime,
+) -> Planned:
+    """Reconcile the meetings of these events with their bots, and write what changed."""
+    rows, known = await _neighbourhood(session, event_ids)
+    wants = await _wants(session, rows)
+    lead = tenant.policy.join_lead_seconds
+    settings = Settings(
+        tenant_id=tenant.id,
+        now=now,
+        lead=services.house.join_lead if lead is None else timedelta(seconds=lead),
+        join_late=tenant.policy.join_late,
+        dedupe=tenant.policy.dedupe,
+        new_bot_id=lambda: BotId(new_id("bot", now)),
+    )
+    steps = reconcile(wants, known, settings)
+    drafts = [d for step in steps if (d := await _take(session, step, now)) is not None]
+    changed = {step.before.id for step in steps if step.before is not None}
+    live = {bot.id for bot in known if bot.status not in FINAL}
+    return Planned(
+        scheduled=sum(step.told == "bot.scheduled" for step in steps),
+        cancelled=sum(step.told == "bot.cancelled" for step in steps),
+        unchanged=len(live - changed),
+        deliveries=await messages.write(session, now, drafts),
+    )
+
+
+async def _neighbourhood(
+    session: TenantSession, event_ids: Collection[EventId]
+) -> tuple[tuple[EventRow, ...], tuple[Bot, ...]]:
+    """Gather the events and bots that hang together with these events, and nothing else."""
+    ids, keys = set(event_ids), set[str]()
+    while True:
+        rows = await events.of_meetings(session, ids, keys)
+        grown_ids = ids | {row.event.id for row in rows}
+        grown_keys = keys | {key for row in rows for key in row.keys}
+        known = await bots.of_meetings(session, sorted(grown_keys), sorted(grown_ids))
+        grown_ids |= {e for bot in known if bot.status not in FINAL for e in bot.event_ids}
+        if grown_ids == ids and grown_keys == keys:
+            return rows, known
+        ids, keys = grown_ids, grown_keys
+
+
+async def _wants(session: TenantSession, rows: Sequence[EventRow]) -> list[Want]:
+    ids = [row.event.id for row in rows]
+    standing = await decisions.current(session, ids)
+    overrides = await decisions.overrides_of(session, ids)
+    return [
+        _want(row, decision, overrides.get(row.event.id))
+        for row in rows
+        if (decision := standing.get(row.event.id)) is not None and row.event.span is not None
+    ]
+
+
+def _want(row: EventRow, decision: StoredDecision, override: Override | None) -> Want:
+    event = row.event
+    span = event.span
+    if span is None:
+        raise ValueError("an event without times wants nothing")
+    by_hand = override is not None and override.action == "record"
+    return Want(
+        event_id=event.id,
+        user_id=event.user_id,
+        keys=row.keys,
+        wanted=decision.action == "record" and not event.is_deleted,
+        start=span.start,
+        end=span.end,
+        platform=event.platform,
+        meeting_url=event.content.meeting_url,
+        title=event.content.title,
+        ical_uid=event.ical_uid,
+        source=_SOURCES.get(decision.source, "rule"),
+        rule=decision.content.rule,
+        reason=decision.reason,
+        by_hand_at=override.created_at if override is not None and by_hand else None,
+        seen_at=event.updated_at,
+        bot_config=decision.content.bot_config or {},
+    )
+
+
+async def _take(session: TenantSession, step: Step, now: datetime) -> messages.Draft | None:
+    """Write one step; returns the message it makes true."""
+    if step.before is None:
+        await bots.add(session, step.after)
+    else:
+        await bots.replan(session, step.after, due_at=_due_at(step, now))
+    if step.told is None:
+        return None
+    user_ids = step.after.user_ids
+    customer = await users.customer_id(session, user_ids[0]) if user_ids else None
+    body = payloads.bot_payload(step.told, step.after, customer, now)
+    return messages.Draft(type=step.told, body=body, bot_id=step.after.id)
+
+
+def _due_at(step: Step, now: datetime) -> datetime | None:
+    """Say when the worker must look at a bot: to send it, to recall it, or not at all."""
+    if step.recall:
+        return now
+    if step.after.status == "scheduled":
+        return step.after.join_at
+    return step.after.end + timedelta(hours=1) if step.after.status in OUT else None

@@ -1,0 +1,54 @@
+"""The periodic look for what is due: the rows say it, whether or not a wake-up arrived."""
+
+from datetime import timedelta
+from typing import Literal
+
+import msgspec
+
+from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.storage import bots, calendars, connections, deliveries, events, expiries
+from meetbot_calendar.storage.bots import Due
+from tenants.identity import TenantId
+
+Kind = Literal["sync", "decide", "deliver", "watch", "farewell"]
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """One row that is due, by id alone: all that a sweep may see."""
+
+    kind: Kind
+    tenant_id: TenantId
+    row_id: str
+
+
+async def due(services: Services, limit: int) -> tuple[Work, ...]:
+    """Say what is due now, up to ``limit`` of each kind, longest due first."""
+    now = services.clock.now()
+    async with services.database.sweep() as session:
+        found: list[tuple[Kind, TenantId, str]] = []
+        found += [("decide", t, r) for t, r in await events.due(session, now, limit)]
+        found += [("deliver", t, r) for t, r in await deliveries.due(session, now, limit)]
+        found += [("sync", t, r) for t, r in await calendars.due(session, now, limit)]
+        found += [("watch", t, r) for t, r in await calendars.push_due(session, now, limit)]
+        found += [("farewell", t, r) for t, r in await connections.due(session, now, limit)]
+    return tuple(Work(kind=kind, tenant_id=t, row_id=row) for kind, t, row in found)
+
+
+async def departing(services: Services, ahead: timedelta, limit: int) -> dict[TenantId, list[Due]]:
+    """Say which bots are due within ``ahead``, by tenant."""
+    now = services.clock.now()
+    by_tenant: dict[TenantId, list[Due]] = {}
+    async with services.database.sweep() as session:
+        for bot in await bots.due(session, now + ahead, now, limit):
+            by_tenant.setdefault(bot.tenant_id, []).append(bot)
+    return by_tenant
+
+
+async def expire(services: Services) -> None:
+    """Forget consents that lapsed and idempotency keys of yesterday."""
+    now = services.clock.now()
+    async with services.database.sweep() as session:
+        tenants = await expiries.tenants_with_lapsed(session, now)
+    for tenant_id in tenants:
+        async with services.database.tenant(tenant_id) as tenant_session:
+            await expiries.forget(tenant_session, now)

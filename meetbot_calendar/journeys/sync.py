@@ -1,0 +1,224 @@
+"""Bring a calendar up to date: claim it, read what changed, record rows and cursor together."""
+
+import zlib
+from datetime import datetime, timedelta
+
+import msgspec
+
+from meetbot_calendar.calendars import freshness
+from meetbot_calendar.calendars.freshness import SyncOutcome
+from meetbot_calendar.calendars.model import Calendar, CalendarId, Grant, Window
+from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.errors import (
+    AccessExpired,
+    CalendarGone,
+    CursorExpired,
+    MeetbotError,
+    Missing,
+    ReconnectNeeded,
+    TryLater,
+)
+from meetbot_calendar.journeys import grants, listing, rounds
+from meetbot_calendar.journeys.ringing import ring_decide, ring_deliveries
+from meetbot_calendar.journeys.rounds import Round
+from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.journeys.watching import reference
+from meetbot_calendar.storage import calendars, connections
+from meetbot_calendar.storage.calendars import Lease, Progress, Setback
+from tenants.identity import CalendarUserId, TenantContext, TenantId
+
+_PATIENCE = 300.0  # seconds one round may take before another worker may try
+_WAIT = 60.0  # seconds a "sync now" waits for its answer
+_LOOK_AGAIN = 0.25
+_DAY = timedelta(days=1)
+
+
+class SyncedCalendar(msgspec.Struct, frozen=True, kw_only=True):
+    """What a round did to one calendar; ``error`` says why it could not."""
+
+    calendar_id: CalendarId
+    name: str
+    account_id: str
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    error: str | None = None
+
+
+async def sync(
+    services: Services, tenant_id: TenantId, calendar_id: CalendarId
+) -> SyncedCalendar | None:
+    """Sync one calendar; None where somebody else is at it, or it is not to be synced.
+
+    A failure is recorded with the calendar, and with when to try again; it is not raised.
+    """
+    now = services.clock.now()
+    until = now + services.clock.patience(_PATIENCE)
+    async with services.database.tenant(tenant_id) as session:
+        lease = await calendars.claim(session, calendar_id, now=now, until=until)
+    if lease is None:
+        return None
+    try:
+        return await _work(services, tenant_id, lease, now)
+    except MeetbotError as error:
+        await _set_back(services, tenant_id, lease, error)
+        synced = _nothing(lease.calendar)
+        return msgspec.structs.replace(synced, error=error.detail)
+
+
+async def _work(
+    services: Services, tenant_id: TenantId, lease: Lease, now: datetime
+) -> SyncedCalendar:
+    context = TenantContext(tenant_id=tenant_id)
+    calendar = lease.calendar
+    grant = await grants.fresh(services, context, calendar.connection_id)
+    try:
+        return await _read_and_record(services, lease, grant, now)
+    except AccessExpired:
+        grant = await grants.fresh(services, context, calendar.connection_id, refused=grant)
+        return await _read_and_record(services, lease, grant, now)
+
+
+async def _read_and_record(
+    services: Services, lease: Lease, grant: Grant, now: datetime
+) -> SyncedCalendar:
+    calendar = lease.calendar
+    if calendar.is_primary:
+        await listing.refresh(services, calendar, grant)
+    window, full = _window(services, calendar, now)
+    try:
+        taken = await _read(services, calendar, grant, window, full=full)
+    except CursorExpired:
+        window = _new_window(services, now)
+        taken = await _read(services, calendar, grant, window, full=True)
+    return await _record(services, lease, taken, window)
+
+
+def _window(services: Services, calendar: Calendar, now: datetime) -> tuple[Window, bool]:
+    """Return the window to read, and whether to list it whole: it is new, or we have no cursor."""
+    house, window = services.house, calendar.window
+    rolls = freshness.must_roll(
+        window, now, past_days=house.past / _DAY, future_days=house.future / _DAY
+    )
+    if window is None or rolls:
+        return _new_window(services, now), True
+    return window, calendar.cursor is None
+
+
+def _new_window(services: Services, now: datetime) -> Window:
+    house = services.house
+    return freshness.new_window(now, past_days=house.past / _DAY, future_days=house.future / _DAY)
+
+
+def _next_due(
+    services: Services, calendar: Calendar, outcome: SyncOutcome, now: datetime
+) -> datetime | None:
+    return freshness.next_sync(
+        outcome,
+        now=now,
+        interval=services.house.poll_interval,
+        phase=zlib.crc32(calendar.connection_id.encode()) / 2**32,
+    )
+
+
+async def _read(
+    services: Services, calendar: Calendar, grant: Grant, window: Window, *, full: bool
+) -> Round:
+    pages = services.providers[calendar.provider].changes(
+        grant,
+        reference(calendar),
+        cursor=None if full else calendar.cursor,
+        window=window,
+    )
+    return Round(pages=tuple([page async for page in pages]), full=full)
+
+
+async def _record(services: Services, lease: Lease, taken: Round, window: Window) -> SyncedCalendar:
+    """Write rows, cursor and message in one transaction, if the calendar is still ours."""
+    calendar, now = lease.calendar, services.clock.now()
+    written: tuple[DeliveryId, ...] = ()
+    async with services.database.tenant(calendar.tenant_id) as session:
+        if not await calendars.still_ours(session, lease):
+            return _nothing(calendar)
+        departure = await calendars.next_departure(session, calendar.id)
+        due_at = _next_due(services, calendar, SyncOutcome(next_departure=departure), now)
+        progress = Progress(
+            cursor=taken.cursor, window=window, complete_at=now, due_at=due_at or now
+        )
+        counts, written = await rounds.write(session, calendar, taken, window, now)
+        await calendars.finish(session, lease, progress, now)
+        await connections.mark_synced(session, calendar.connection_id, now)
+    await ring_deliveries(services, calendar.tenant_id, written)
+    if counts.changed:
+        await ring_decide(services, calendar.tenant_id, calendar.user_id)
+    return SyncedCalendar(
+        calendar_id=calendar.id,
+        name=calendar.name,
+        account_id=calendar.account_id,
+        created=counts.created,
+        updated=counts.updated,
+        deleted=counts.deleted,
+    )
+
+
+async def _set_back(
+    services: Services, tenant_id: TenantId, lease: Lease, error: MeetbotError
+) -> None:
+    now = services.clock.now()
+    outcome = SyncOutcome(
+        status="needs_reauth" if isinstance(error, ReconnectNeeded) else "active",
+        failures=lease.calendar.failures + 1,
+        retry_after=error.after if isinstance(error, TryLater) else None,
+    )
+    due_at = _next_due(services, lease.calendar, outcome, now)
+    setback = Setback(code=error.code, detail=error.detail, due_at=due_at)
+    async with services.database.tenant(tenant_id) as session:
+        await calendars.fail(session, lease, setback, now)
+    if isinstance(error, ReconnectNeeded):
+        context = TenantContext(tenant_id=tenant_id)
+        await grants.needs_reauth(services, context, lease.calendar.connection_id, error)
+    if isinstance(error, CalendarGone):
+        await listing.check_gone(services, lease.calendar)
+
+
+def _nothing(calendar: Calendar) -> SyncedCalendar:
+    return SyncedCalendar(
+        calendar_id=calendar.id, name=calendar.name, account_id=calendar.account_id
+    )
+
+
+async def sync_user(
+    services: Services, context: TenantContext, user_id: CalendarUserId
+) -> tuple[SyncedCalendar, ...]:
+    """Sync all selected calendars of a person now, and answer when done, within a minute.
+
+    One broken calendar stands with its error and does not disturb the others.
+    """
+    now = services.clock.now()
+    deadline = now + services.clock.patience(_WAIT)
+    async with services.database.tenant(context.tenant_id) as session:
+        mine = [c for c in await calendars.of_user(session, user_id) if c.selected]
+        for calendar in mine:
+            await calendars.ring(session, calendar.id, now)
+    return tuple([await _sync_or_wait(services, calendar, now, deadline) for calendar in mine])
+
+
+async def _sync_or_wait(
+    services: Services, calendar: Calendar, asked_at: datetime, deadline: datetime
+) -> SyncedCalendar:
+    """Sync a calendar, or wait for whoever is at it already."""
+    while True:
+        synced = await sync(services, calendar.tenant_id, calendar.id)
+        if synced is not None:
+            return synced
+        async with services.database.tenant(calendar.tenant_id) as session:
+            stands = await calendars.get(session, calendar.id)
+        if stands is None:
+            raise Missing("the calendar was removed while it was synced")
+        if stands.last_complete_sync_at and stands.last_complete_sync_at > asked_at:
+            return _nothing(stands)
+        now = services.clock.now()
+        if now >= deadline:
+            waiting = "somebody else is still reading this calendar: ask again in a minute"
+            return msgspec.structs.replace(_nothing(stands), error=stands.error_detail or waiting)
+        await services.clock.sleep_until(now + services.clock.patience(_LOOK_AGAIN))

@@ -1,0 +1,143 @@
+"""Keep a push subscription on every calendar that can have one: made, renewed, made again."""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Literal
+
+from meetbot_calendar.calendars import freshness
+from meetbot_calendar.calendars.model import Calendar, CalendarId, Grant, WatchId, WatchReceipt
+from meetbot_calendar.calendars.provider import CalendarRef
+from meetbot_calendar.errors import MeetbotError, PushUnsupported, ReconnectNeeded, TryLater
+from meetbot_calendar.journeys import grants
+from meetbot_calendar.journeys.notices import hash_of
+from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.storage import calendars, watches
+from meetbot_calendar.storage.watches import Watch
+from tenants.identity import TenantContext, TenantId, new_id
+
+_LIFE = timedelta(days=6)
+_AGAIN = timedelta(hours=6)
+_SOON = timedelta(minutes=5)
+_PATIENCE = 60.0  # seconds before another worker may try the same calendar
+
+Outcome = Literal["active", "renewed", "unsupported", "lost", "idle"]
+
+
+async def watch(services: Services, tenant_id: TenantId, calendar_id: CalendarId) -> Outcome:
+    """Make or renew a calendar's watch where it is time to.
+
+    A provider that refuses for good is remembered as ``unsupported``; any other refusal leaves the
+    push ``lost``, is tried again later, and takes nothing from polling.
+    """
+    context = TenantContext(tenant_id=tenant_id)
+    now = services.clock.now()
+    async with services.database.tenant(tenant_id) as session:
+        calendar = await calendars.get(session, calendar_id)
+        due = await calendars.claim_push(
+            session, calendar_id, now, now + services.clock.patience(_PATIENCE)
+        )
+        known = await watches.of_calendar(session, calendar_id)
+    if calendar is None or not due:
+        return "idle"
+    try:
+        grant = await grants.fresh(services, context, calendar.connection_id)
+        return await _renew_or_make(services, calendar, grant, known)
+    except PushUnsupported:
+        return await _settle(services, calendar, "unsupported", None)
+    except ReconnectNeeded:
+        return await _settle(services, calendar, "lost", None)
+    except TryLater as busy:
+        return await _settle(services, calendar, "lost", now + (busy.after or _SOON))
+    except MeetbotError:
+        return await _settle(services, calendar, "lost", now + _AGAIN)
+
+
+async def _settle(
+    services: Services,
+    calendar: Calendar,
+    push: Literal["active", "unsupported", "lost"],
+    due_at: datetime | None,
+) -> Outcome:
+    async with services.database.tenant(calendar.tenant_id) as session:
+        await calendars.set_push(session, calendar.id, push, due_at)
+    return push
+
+
+async def _renew_or_make(
+    services: Services, calendar: Calendar, grant: Grant, known: tuple[Watch, ...]
+) -> Outcome:
+    now = services.clock.now()
+    provider = services.providers[calendar.provider]
+    newest = next((w for w in known if w.receipt is not None), None)
+    if newest is not None and newest.receipt is not None and calendar.push == "active":
+        renewed = await provider.renew(grant, newest.receipt, expires_at=now + _LIFE)
+        if renewed is not None:
+            await _established(services, calendar, newest.id, renewed)
+            return "renewed"
+    await _make(services, calendar, grant)
+    await _stop(services, calendar, grant, known)
+    return "active"
+
+
+async def _make(services: Services, calendar: Calendar, grant: Grant) -> None:
+    """Write the row, then ask: the provider's first notice may come before its answer."""
+    now = services.clock.now()
+    token, secret = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    watch_id = WatchId(new_id("wch", now))
+    pending = Watch(
+        id=watch_id,
+        calendar_id=calendar.id,
+        secret_hash=hash_of(secret),
+        receipt=None,
+        created_at=now,
+    )
+    async with services.database.tenant(calendar.tenant_id) as session:
+        await watches.begin(session, pending, token_hash=hash_of(token), expires_at=now + _LIFE)
+    public = services.house.public_url
+    try:
+        receipt = await services.providers[calendar.provider].watch(
+            grant,
+            reference(calendar),
+            address=f"{public}/v1/calendar/notifications/{calendar.provider}/{token}",
+            secret=secret,
+            watch_id=watch_id,
+            expires_at=now + _LIFE,
+        )
+    except MeetbotError:
+        async with services.database.tenant(calendar.tenant_id) as session:
+            await watches.drop(session, watch_id)
+        raise
+    await _established(services, calendar, watch_id, receipt)
+
+
+async def _established(
+    services: Services, calendar: Calendar, watch_id: WatchId, receipt: WatchReceipt
+) -> None:
+    renew_at = freshness.renew_watch_at(services.clock.now(), receipt.expires_at)
+    async with services.database.tenant(calendar.tenant_id) as session:
+        await watches.establish(session, watch_id, receipt)
+        await calendars.set_push(session, calendar.id, "active", renew_at)
+
+
+async def _stop(
+    services: Services, calendar: Calendar, grant: Grant, old: tuple[Watch, ...]
+) -> None:
+    """Stop the watches that the new one replaces; one we cannot stop runs out by itself."""
+    provider = services.providers[calendar.provider]
+    for watch_row in old:
+        if watch_row.receipt is not None:
+            try:
+                await provider.unwatch(grant, watch_row.receipt)
+            except MeetbotError:
+                continue  # kept, so that its notices still find their calendar until it runs out
+        async with services.database.tenant(calendar.tenant_id) as session:
+            await watches.drop(session, watch_row.id)
+
+
+def reference(calendar: Calendar) -> CalendarRef:
+    """Name a calendar to its provider."""
+    return CalendarRef(
+        platform_id=calendar.platform_id,
+        account_id=calendar.account_id,
+        is_primary=calendar.is_primary,
+    )

@@ -1,0 +1,89 @@
+"""Stands before every end: lets in, writes down, and keeps the world before answers leave."""
+
+import ipaddress
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from meetbot_calendar.sandbox.journal import Asked, safe_query
+from meetbot_calendar.sandbox.world import World
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class Door:
+    """An ASGI application around the sandbox.
+
+    The control API (everything under ``/sandbox``) is for this machine alone, and its calls are
+    not written down. The world is saved before the status line is sent, so an answered promise (a
+    token, a watch) outlives ``kill -9``.
+    """
+
+    def __init__(self, app: App, world: World, keep_in: Path | None = None) -> None:
+        self.app = app
+        self.world = world
+        self.keep_in = keep_in
+        self._saved = b""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI 3)."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            self.save()
+            return
+        if scope["path"].startswith("/sandbox") and not _near(scope):
+            await _turn_away(send)
+            return
+        scope["state"] = {}
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._note(scope, message["status"])
+                self.save()
+            await send(message)
+
+        await self.app(scope, receive, sending)
+
+    def save(self) -> None:
+        """Write the world to its file if it is not as it was."""
+        if self.keep_in is None:
+            return
+        fresh = self.world.snapshot()
+        if fresh != self._saved:
+            self.world.save(self.keep_in)
+            self._saved = fresh
+
+    def _note(self, scope: Scope, status: int) -> None:
+        if scope["path"].startswith("/sandbox"):
+            return
+        said = scope["state"]
+        self.world.journal.add(
+            Asked(
+                at=self.world.clock.now(),
+                method=scope["method"],
+                path=scope["path"],
+                query=safe_query(scope["query_string"].decode("latin-1")),
+                status=status,
+                account=said.get("account", ""),
+                note=said.get("note", ""),
+            )
+        )
+
+
+def _near(scope: Scope) -> bool:
+    host = (scope.get("client") or ("", 0))[0]
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _turn_away(send: Send) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    body = b"The sandbox is controlled from this machine alone."
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,49 @@
+"""Bots as they are listed: all of a tenant's or one person's, past ones too."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, select
+
+from meetbot_calendar.bots.model import Bot, BotStatus
+from meetbot_calendar.storage.bots import bot_of
+from meetbot_calendar.storage.tables import bot_events, bots
+from tenants.identity import CalendarUserId
+from tenants.storage.paging import Keyset, Page, page_of
+from tenants.storage.session import TenantSession
+
+
+class BotFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which bots: by their state, for whom, and joining in ``[begin, end)``."""
+
+    status: BotStatus | None = None
+    user_id: CalendarUserId | None = None
+    begin: datetime | None = None
+    end: datetime | None = None
+
+
+async def page(session: TenantSession, which: BotFilter, keyset: Keyset) -> Page:
+    """List bots, the last to join first."""
+    statement = select(bots)
+    if which.status is not None:
+        statement = statement.where(bots.c.status == which.status)
+    if which.user_id is not None:
+        theirs = select(bot_events.c.bot_id).where(bot_events.c.user_id == which.user_id)
+        statement = statement.where(bots.c.id.in_(theirs))
+    if which.begin is not None:
+        statement = statement.where(bots.c.join_at >= which.begin)
+    if which.end is not None:
+        statement = statement.where(bots.c.join_at < which.end)
+    order = [bots.c.join_at, bots.c.id]
+    return await page_of(session, statement, order, keyset, descending=True)
+
+
+async def listed(session: TenantSession, rows: Sequence[Row[Any]]) -> tuple[Bot, ...]:
+    """Turn rows into bots, each with its events."""
+    links: dict[str, list[Row[Any]]] = {row.id: [] for row in rows}
+    statement = select(bot_events).where(bot_events.c.bot_id.in_(list(links)))
+    for link in await session.execute(statement.order_by(bot_events.c.event_id)):
+        links[link.bot_id].append(link)
+    return tuple(bot_of(session, row, links[row.id]) for row in rows)

@@ -1,0 +1,265 @@
+"""Bots: their plans, their leases, and which are due."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, delete, insert, or_, select, update
+
+from meetbot_calendar.bots.model import Bot, BotContent, BotId
+from meetbot_calendar.calendars.model import EventId
+from meetbot_calendar.storage.tables import bot_events, bots, events
+from tenants.identity import CalendarUserId, TenantId
+from tenants.storage.session import GateSession, SweepSession, TenantSession
+
+
+class Due(msgspec.Struct, frozen=True, kw_only=True):
+    """A bot that is due soon: no more than a sweep may see."""
+
+    tenant_id: TenantId
+    bot_id: BotId
+    due_at: datetime
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A bot that is ours until its lease ends, as it stood when it was taken."""
+
+    bot_id: BotId
+    generation: int
+    due_at: datetime
+    lease_id: str
+
+
+async def tenant_of(session: GateSession) -> TenantId | None:
+    """Say whose bot the gate was opened for."""
+    found = (await session.execute(select(bots.c.tenant_id))).scalar_one_or_none()
+    return None if found is None else TenantId(found)
+
+
+async def get(session: TenantSession, bot_id: BotId, *, lock: bool = False) -> Bot | None:
+    """Return one bot with its events; ``lock`` keeps others from changing it until the commit."""
+    statement = select(bots).where(bots.c.id == bot_id)
+    if lock:
+        statement = statement.with_for_update()
+    rows = (await session.execute(statement)).all()
+    found = await _with_events(session, rows)
+    return found[0] if found else None
+
+
+async def of_meetings(
+    session: TenantSession, keys: Sequence[str], event_ids: Sequence[EventId]
+) -> tuple[Bot, ...]:
+    """Return every bot, past ones too, that shares a meeting key or an event; locks them."""
+    linked = select(bot_events.c.bot_id).where(bot_events.c.event_id.in_(event_ids))
+    statement = (
+        select(bots)
+        .where(or_(bots.c.meeting_keys.overlap(list(keys)), bots.c.id.in_(linked)))
+        .order_by(bots.c.id)
+        .with_for_update()
+    )
+    return await _with_events(session, (await session.execute(statement)).all())
+
+
+async def _with_events(session: TenantSession, rows: Sequence[Row[Any]]) -> tuple[Bot, ...]:
+    links: dict[str, list[Row[Any]]] = {row.id: [] for row in rows}
+    statement = select(bot_events).where(bot_events.c.bot_id.in_(list(links)))
+    for link in await session.execute(statement.order_by(bot_events.c.event_id)):
+        links[link.bot_id].append(link)
+    return tuple(bot_of(session, row, links[row.id]) for row in rows)
+
+
+async def add(session: TenantSession, bot: Bot) -> None:
+    """Write a new bot; it is due when it is to join."""
+    await session.execute(
+        insert(bots).values(
+            id=bot.id,
+            tenant_id=session.tenant_id,
+            generation=bot.generation,
+            created_at=bot.created_at,
+            due_at=bot.join_at,
+            **_plan(session, bot),
+        )
+    )
+    await _link(session, bot)
+
+
+async def replan(session: TenantSession, bot: Bot, due_at: datetime | None) -> None:
+    """Write a changed plan; whoever holds the bot under an older generation will drop it."""
+    await session.execute(
+        update(bots)
+        .where(bots.c.id == bot.id)
+        .values(
+            generation=bot.generation,
+            due_at=due_at,
+            stopped_by=bot.stopped_by,
+            **_plan(session, bot),
+        )
+    )
+    await session.execute(delete(bot_events).where(bot_events.c.bot_id == bot.id))
+    await _link(session, bot)
+
+
+def _plan(session: TenantSession, bot: Bot) -> dict[str, Any]:
+    return {
+        "status": bot.status,
+        "source": bot.source,
+        "reason": bot.reason,
+        "meeting_keys": list(bot.keys),
+        "start_at": bot.start,
+        "end_at": bot.end,
+        "join_at": bot.join_at,
+        "platform": bot.platform,
+        "content": session.seal(bot.id, bot.content),
+        "updated_at": bot.updated_at,
+    }
+
+
+async def _link(session: TenantSession, bot: Bot) -> None:
+    owners = dict(zip(bot.event_ids, await _owners(session, bot.event_ids), strict=True))
+    if owners:
+        await session.execute(
+            insert(bot_events),
+            [
+                {
+                    "tenant_id": session.tenant_id,
+                    "bot_id": bot.id,
+                    "event_id": event_id,
+                    "user_id": user_id,
+                }
+                for event_id, user_id in owners.items()
+            ],
+        )
+
+
+async def _owners(
+    session: TenantSession, event_ids: Sequence[EventId]
+) -> tuple[CalendarUserId, ...]:
+    statement = select(events.c.id, events.c.user_id).where(events.c.id.in_(event_ids))
+    owner = {row.id: row.user_id for row in await session.execute(statement)}
+    return tuple(owner[event_id] for event_id in event_ids)
+
+
+async def hold(
+    session: TenantSession,
+    bot_ids: Sequence[BotId],
+    *,
+    lease_id: str,
+    now: datetime,
+    until: datetime,
+    horizon: datetime,
+) -> tuple[Held, ...]:
+    """Take bots that are due by ``horizon`` and in nobody's hands."""
+    statement = (
+        update(bots)
+        .where(
+            bots.c.id.in_(bot_ids),
+            bots.c.due_at <= horizon,
+            or_(bots.c.lease_until.is_(None), bots.c.lease_until <= now),
+        )
+        .values(lease_id=lease_id, lease_until=until)
+        .returning(bots.c.id, bots.c.generation, bots.c.due_at)
+    )
+    return tuple(
+        Held(bot_id=BotId(row.id), generation=row.generation, due_at=row.due_at, lease_id=lease_id)
+        for row in await session.execute(statement)
+    )
+
+
+async def fire(session: TenantSession, held: Held, *, now: datetime, until: datetime) -> Bot | None:
+    """Mark a held bot as leaving; None where its plan has changed since, or it is not ours."""
+    statement = (
+        update(bots)
+        .where(
+            bots.c.id == held.bot_id,
+            bots.c.generation == held.generation,
+            bots.c.lease_id == held.lease_id,
+            bots.c.status.in_(["scheduled", "dispatching"]),
+        )
+        .values(
+            status="dispatching", attempts=bots.c.attempts + 1, lease_until=until, updated_at=now
+        )
+        .returning(bots.c.id)
+    )
+    found = (await session.execute(statement)).scalar_one_or_none()
+    return None if found is None else await get(session, held.bot_id)
+
+
+async def release(session: TenantSession, held: Held) -> None:
+    """Let go of a bot that we hold; what is due stays due."""
+    await session.execute(
+        update(bots)
+        .where(bots.c.id == held.bot_id, bots.c.lease_id == held.lease_id)
+        .values(lease_id=None, lease_until=None)
+    )
+
+
+async def record(
+    session: TenantSession, bot_id: BotId, values: Mapping[str, Any], now: datetime
+) -> None:
+    """Write what happened to a bot, by column, and let go of it."""
+    await session.execute(
+        update(bots)
+        .where(bots.c.id == bot_id)
+        .values(lease_id=None, lease_until=None, updated_at=now, **values)
+    )
+
+
+async def rewrite_content(session: TenantSession, bot_id: BotId, content: BotContent) -> None:
+    """Replace what a bot says."""
+    await session.execute(
+        update(bots).where(bots.c.id == bot_id).values(content=session.seal(bot_id, content))
+    )
+
+
+async def recall_of(session: TenantSession, bot_id: BotId) -> str | None:
+    """Return the fleet's id of a bot that must be called back."""
+    statement = select(bots.c.recall_fleet_bot_id).where(bots.c.id == bot_id)
+    found: str | None = (await session.execute(statement)).scalar_one_or_none()
+    return found
+
+
+async def due(session: SweepSession, horizon: datetime, now: datetime, limit: int) -> list[Due]:
+    """Say which bots are due by ``horizon`` and in nobody's hands, soonest first."""
+    statement = (
+        select(bots.c.tenant_id, bots.c.id, bots.c.due_at)
+        .where(
+            bots.c.due_at <= horizon,
+            or_(bots.c.lease_until.is_(None), bots.c.lease_until <= now),
+        )
+        .order_by(bots.c.due_at)
+        .limit(limit)
+    )
+    return [
+        Due(tenant_id=TenantId(r.tenant_id), bot_id=BotId(r.id), due_at=r.due_at)
+        for r in await session.execute(statement)
+    ]
+
+
+def bot_of(session: TenantSession, row: Row[Any], links: Sequence[Row[Any]]) -> Bot:
+    """Turn a row and its links into a bot."""
+    return Bot(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        status=row.status,
+        source=row.source,
+        reason=row.reason,
+        keys=tuple(row.meeting_keys),
+        start=row.start_at,
+        end=row.end_at,
+        join_at=row.join_at,
+        platform=row.platform,
+        content=session.open(row.id, row.content, BotContent),
+        generation=row.generation,
+        event_ids=tuple(link.event_id for link in links),
+        user_ids=tuple(dict.fromkeys(link.user_id for link in links)),
+        fleet_bot_id=row.fleet_bot_id,
+        attempts=row.attempts,
+        stopped_by=row.stopped_by,
+        dispatched_at=row.dispatched_at,
+        joined_at=row.joined_at,
+        completed_at=row.completed_at,
+        duration_seconds=row.duration_seconds,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,307 @@
+"""Connections: whose account it is, its sealed grant, and its health."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Row, Select, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from meetbot_calendar.calendars.model import Account, Connection, ConnectionId, Provider
+from meetbot_calendar.storage.tables import bot_events, connections, events
+from tenants.identity import CalendarUserId, TenantId, new_id
+from tenants.storage.session import GateSession, SweepSession, TenantSession
+
+
+class NewConnection(msgspec.Struct, frozen=True, kw_only=True):
+    """A consent that worked, as it is written."""
+
+    id: ConnectionId
+    user_id: CalendarUserId
+    provider: Provider
+    account: Account
+    scopes: tuple[str, ...]
+    client_id: str
+    sealed_grant: bytes
+
+
+class GrantRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection's grant as it lies there: still sealed."""
+
+    connection: Connection
+    sealed: bytes
+    version: int
+    refreshing_until: datetime | None
+
+    def __repr__(self) -> str:
+        return f"GrantRow({self.connection.id}, version {self.version})"
+
+
+async def find_account(
+    session: TenantSession, user_id: CalendarUserId, provider: Provider, account_id: str
+) -> ConnectionId | None:
+    """Find the connection of one account, removed ones included: it keeps its id for good."""
+    statement = select(connections.c.id).where(
+        connections.c.user_id == user_id,
+        connections.c.provider == provider.value,
+        connections.c.account_id == account_id,
+    )
+    found = (await session.execute(statement)).scalar_one_or_none()
+    return None if found is None else ConnectionId(found)
+
+
+async def save(session: TenantSession, new: NewConnection, now: datetime) -> ConnectionId:
+    """Write a fresh connection, or bring an old one of the same account back to life."""
+    values = {
+        "account_key": new.account.key,
+        "name": new.account.name,
+        "status": "active",
+        "scopes": list(new.scopes),
+        "client_id": new.client_id,
+        "grant_sealed": new.sealed_grant,
+        "refresh_lease_until": None,
+        "error_code": None,
+        "error_detail": None,
+        "needs_reauth_at": None,
+        "removed_at": None,
+        "due_at": None,
+        "updated_at": now,
+    }
+    statement = (
+        upsert(connections)
+        .values(
+            id=new.id,
+            tenant_id=session.tenant_id,
+            user_id=new.user_id,
+            provider=new.provider.value,
+            account_id=new.account.email,
+            created_at=now,
+            **values,
+        )
+        .on_conflict_do_update(
+            index_elements=["tenant_id", "user_id", "provider", "account_id"],
+            set_=values | {"grant_version": connections.c.grant_version + 1},
+        )
+        .returning(connections.c.id)
+    )
+    return ConnectionId((await session.execute(statement)).scalar_one())
+
+
+async def get(session: TenantSession, connection_id: ConnectionId) -> Connection | None:
+    """Return one connection; None where there is none, or it was removed."""
+    row = (await session.execute(_present().where(connections.c.id == connection_id))).one_or_none()
+    return None if row is None else connection_of(row)
+
+
+async def of_user(session: TenantSession, user_id: CalendarUserId) -> tuple[Connection, ...]:
+    """Return a person's connections, oldest first."""
+    statement = _present().where(connections.c.user_id == user_id).order_by(connections.c.id)
+    return tuple(connection_of(row) for row in await session.execute(statement))
+
+
+async def read_grant(session: TenantSession, connection_id: ConnectionId) -> GrantRow | None:
+    """Return a connection with its sealed grant, and lock the row until the commit."""
+    statement = select(connections).where(connections.c.id == connection_id).with_for_update()
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else _grant_of(row)
+
+
+def _grant_of(row: Row[Any]) -> GrantRow:
+    return GrantRow(
+        connection=connection_of(row),
+        sealed=row.grant_sealed,
+        version=row.grant_version,
+        refreshing_until=row.refresh_lease_until,
+    )
+
+
+async def lease_refresh(
+    session: TenantSession, connection_id: ConnectionId, until: datetime
+) -> None:
+    """Say that somebody is refreshing this grant."""
+    await session.execute(
+        update(connections)
+        .where(connections.c.id == connection_id)
+        .values(refresh_lease_until=until)
+    )
+
+
+async def replace_grant(
+    session: TenantSession, row: GrantRow, sealed: bytes, now: datetime
+) -> bool:
+    """Store a refreshed grant, unless somebody stored a newer one meanwhile."""
+    statement = (
+        update(connections)
+        .where(connections.c.id == row.connection.id, connections.c.grant_version == row.version)
+        .values(
+            grant_sealed=sealed,
+            grant_version=row.version + 1,
+            refresh_lease_until=None,
+            updated_at=now,
+        )
+    )
+    return (await session.execute(statement)).rowcount == 1
+
+
+async def end_refresh(session: TenantSession, connection_id: ConnectionId) -> None:
+    """Give up the refresher's lease without a new grant."""
+    await session.execute(
+        update(connections)
+        .where(connections.c.id == connection_id)
+        .values(refresh_lease_until=None)
+    )
+
+
+async def mark(
+    session: TenantSession,
+    connection_id: ConnectionId,
+    status: Literal["active", "needs_reauth", "error"],
+    now: datetime,
+    *,
+    code: str | None = None,
+    detail: str | None = None,
+) -> bool:
+    """Set a connection's health; False where it was so already."""
+    statement = (
+        update(connections)
+        .where(connections.c.id == connection_id, connections.c.status != status)
+        .values(
+            status=status,
+            error_code=code,
+            error_detail=detail,
+            needs_reauth_at=now if status == "needs_reauth" else None,
+            updated_at=now,
+        )
+    )
+    return (await session.execute(statement)).rowcount == 1
+
+
+async def mark_synced(session: TenantSession, connection_id: ConnectionId, now: datetime) -> None:
+    """Remember that the connection works."""
+    await session.execute(
+        update(connections)
+        .where(connections.c.id == connection_id)
+        .values(last_sync_at=now, status="active", error_code=None, error_detail=None)
+    )
+
+
+async def claim_listing(
+    session: TenantSession, connection_id: ConnectionId, now: datetime, every: timedelta
+) -> bool:
+    """Take the turn to list an account's calendars again; False where it is too early."""
+    statement = (
+        update(connections)
+        .where(
+            connections.c.id == connection_id,
+            connections.c.listed_at.is_(None) | (connections.c.listed_at <= now - every),
+        )
+        .values(listed_at=now)
+    )
+    return (await session.execute(statement)).rowcount == 1
+
+
+async def remove(session: TenantSession, connection_id: ConnectionId, now: datetime) -> None:
+    """Hide a connection at once, and leave its farewell to the provider to the worker."""
+    await session.execute(
+        update(connections)
+        .where(connections.c.id == connection_id)
+        .values(removed_at=now, due_at=now, updated_at=now)
+    )
+
+
+async def removed(session: TenantSession, connection_id: ConnectionId) -> GrantRow | None:
+    """Return a removed connection that still waits for its farewell."""
+    statement = select(connections).where(
+        connections.c.id == connection_id, connections.c.removed_at.is_not(None)
+    )
+    row = (await session.execute(statement.with_for_update())).one_or_none()
+    return None if row is None else _grant_of(row)
+
+
+async def shares_grant(session: GateSession, removed_id: ConnectionId) -> bool:
+    """Say whether another connection, of whatever tenant, lives on the same grant.
+
+    The gate was opened with ``grant_name`` of the removed one: Google gives one grant per account
+    and client, and revoking it for one revokes it for all (providers.md 1.5).
+    """
+    statement = select(connections.c.id).where(
+        connections.c.id != removed_id, connections.c.removed_at.is_(None)
+    )
+    return (await session.execute(statement.limit(1))).scalar_one_or_none() is not None
+
+
+def grant_name(connection: Connection) -> str:
+    """Name the provider's grant that a connection lives on."""
+    return f"{connection.account_key} {connection.client_id}"
+
+
+async def postpone(session: TenantSession, connection_id: ConnectionId, until: datetime) -> None:
+    """Set when a removed connection's farewell is tried again."""
+    await session.execute(
+        update(connections).where(connections.c.id == connection_id).values(due_at=until)
+    )
+
+
+async def forget(session: TenantSession, connection_id: ConnectionId) -> None:
+    """Erase a removed connection's grant; one that was brought back meanwhile keeps its own."""
+    await session.execute(
+        update(connections)
+        .where(connections.c.id == connection_id, connections.c.removed_at.is_not(None))
+        .values(grant_sealed=b"", due_at=None, name=None)
+    )
+
+
+async def all_lapsed(session: TenantSession, bot_id: str, before: datetime) -> bool:
+    """Say whether everybody who wants a bot has had to reconnect since before an instant."""
+    statement = (
+        select(connections.c.needs_reauth_at)
+        .join(events, events.c.connection_id == connections.c.id)
+        .join(bot_events, bot_events.c.event_id == events.c.id)
+        .where(bot_events.c.bot_id == bot_id)
+    )
+    lapses = [row.needs_reauth_at for row in await session.execute(statement)]
+    return bool(lapses) and all(lapse is not None and lapse <= before for lapse in lapses)
+
+
+async def due(
+    session: SweepSession, now: datetime, limit: int
+) -> Sequence[tuple[TenantId, ConnectionId]]:
+    """Say which removed connections wait for their farewell."""
+    statement = (
+        select(connections.c.tenant_id, connections.c.id)
+        .where(connections.c.due_at <= now)
+        .order_by(connections.c.due_at)
+        .limit(limit)
+    )
+    return [(TenantId(r.tenant_id), ConnectionId(r.id)) for r in await session.execute(statement)]
+
+
+def new_connection_id(now: datetime) -> ConnectionId:
+    """Make the id that a connection will be sealed under."""
+    return ConnectionId(new_id("con", now))
+
+
+def _present() -> Select[Any]:
+    return select(connections).where(connections.c.removed_at.is_(None))
+
+
+def connection_of(row: Row[Any]) -> Connection:
+    """Turn a row into a connection; its grant stays behind."""
+    return Connection(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        user_id=row.user_id,
+        provider=Provider(row.provider),
+        account_id=row.account_id,
+        account_key=row.account_key,
+        name=row.name,
+        status=row.status,
+        scopes=tuple(row.scopes),
+        client_id=row.client_id,
+        error_code=row.error_code,
+        error_detail=row.error_detail,
+        last_sync_at=row.last_sync_at,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,140 @@
+"""What was decided of each event, by which version of the rules, and what people said of it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from meetbot_calendar.calendars.model import EventId
+from meetbot_calendar.storage.tables import decisions, events, overrides
+from tenants.storage.session import TenantSession
+
+
+class DecisionContent(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a decision that is stored sealed."""
+
+    rule: str | None = None
+    detail: str
+    bot_config: dict[str, Any] | None = None
+    errors: tuple[str, ...] = ()
+
+
+class StoredDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision as it stands: ``source`` and ``reason`` are the contract's stable codes."""
+
+    event_id: EventId
+    version: int
+    action: Literal["record", "skip"]
+    source: str
+    reason: str
+    content: DecisionContent
+    decided_at: datetime
+
+
+class Override(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's explicit yes or no for one event."""
+
+    event_id: EventId
+    action: Literal["record", "skip"]
+    bot_config: dict[str, Any] = msgspec.field(default_factory=dict)
+    actor: str
+    created_at: datetime
+
+
+async def current(
+    session: TenantSession, event_ids: Sequence[EventId]
+) -> dict[EventId, StoredDecision]:
+    """Return the standing decision of each event that has one."""
+    statement = (
+        select(decisions)
+        .join(events, events.c.id == decisions.c.event_id)
+        .where(
+            decisions.c.event_id.in_(event_ids),
+            decisions.c.version == events.c.decided_version,
+        )
+    )
+    return {
+        EventId(row.event_id): StoredDecision(
+            event_id=EventId(row.event_id),
+            version=row.version,
+            action=row.action,
+            source=row.source,
+            reason=row.reason,
+            content=session.open(row.event_id, row.content, DecisionContent),
+            decided_at=row.decided_at,
+        )
+        for row in await session.execute(statement)
+    }
+
+
+async def write(session: TenantSession, decided: Sequence[StoredDecision]) -> None:
+    """Write decisions; one of the same event and version is replaced."""
+    for decision in decided:
+        values = {
+            "action": decision.action,
+            "source": decision.source,
+            "reason": decision.reason,
+            "content": session.seal(decision.event_id, decision.content),
+            "decided_at": decision.decided_at,
+        }
+        await session.execute(
+            upsert(decisions)
+            .values(
+                tenant_id=session.tenant_id,
+                event_id=decision.event_id,
+                version=decision.version,
+                **values,
+            )
+            .on_conflict_do_update(index_elements=["event_id", "version"], set_=values)
+        )
+
+
+async def settle(session: TenantSession, version: int, event_ids: Sequence[EventId]) -> None:
+    """Take away the mark "to decide" and say which version stands."""
+    await session.execute(
+        update(events)
+        .where(events.c.id.in_(event_ids))
+        .values(decide_due_at=None, decided_version=version)
+    )
+
+
+async def overrides_of(
+    session: TenantSession, event_ids: Sequence[EventId]
+) -> Mapping[EventId, Override]:
+    """Return what people said of these events."""
+    rows = await session.execute(select(overrides).where(overrides.c.event_id.in_(event_ids)))
+    return {
+        EventId(row.event_id): Override(
+            event_id=EventId(row.event_id),
+            action=row.action,
+            bot_config=session.open(row.event_id, row.content, dict[str, Any])
+            if row.content
+            else {},
+            actor=row.actor,
+            created_at=row.created_at,
+        )
+        for row in rows
+    }
+
+
+async def save_override(session: TenantSession, override: Override) -> None:
+    """Remember what a person said of an event; it beats every rule and every sync."""
+    values = {
+        "action": override.action,
+        "content": session.seal(override.event_id, override.bot_config),
+        "actor": override.actor,
+        "created_at": override.created_at,
+    }
+    await session.execute(
+        upsert(overrides)
+        .values(tenant_id=session.tenant_id, event_id=override.event_id, **values)
+        .on_conflict_do_update(index_elements=["event_id"], set_=values)
+    )
+
+
+async def drop_override(session: TenantSession, event_id: EventId) -> None:
+    """Let the rules decide of an event again."""
+    await session.execute(delete(overrides).where(overrides.c.event_id == event_id))

@@ -1,0 +1,235 @@
+"""Deliveries on their way: claimed, attempted, recorded; and the health of their endpoints."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, insert, or_, select, update
+
+from meetbot_calendar.deliveries.attempts import Health
+from meetbot_calendar.deliveries.model import (
+    Attempt,
+    Delivery,
+    DeliveryId,
+    DeliveryStatus,
+    Endpoint,
+    EndpointId,
+)
+from meetbot_calendar.storage.tables import (
+    deliveries,
+    delivery_attempts,
+    messages,
+    webhook_endpoints,
+)
+from tenants.identity import TenantId
+from tenants.storage.session import SweepSession, TenantSession
+
+
+class Parcel(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery that is ours to attempt: where to, and the exact bytes."""
+
+    delivery: Delivery
+    endpoint: Endpoint
+    body: bytes
+    lease_id: str
+
+
+async def claim(
+    session: TenantSession,
+    delivery_id: DeliveryId,
+    *,
+    lease_id: str,
+    now: datetime,
+    until: datetime,
+) -> Parcel | None:
+    """Take a delivery that is due and in nobody's hands, to an endpoint that is enabled."""
+    enabled = select(webhook_endpoints.c.id).where(webhook_endpoints.c.status == "enabled")
+    statement = (
+        update(deliveries)
+        .where(
+            deliveries.c.id == delivery_id,
+            deliveries.c.status.in_(["pending", "delivering"]),
+            deliveries.c.due_at <= now,
+            deliveries.c.endpoint_id.in_(enabled),
+            or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= now),
+        )
+        .values(
+            status="delivering",
+            lease_id=lease_id,
+            lease_until=until,
+            attempts_made=deliveries.c.attempts_made + 1,
+        )
+        .returning(deliveries)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    endpoint = await endpoint_of(session, row.endpoint_id)
+    sealed = select(messages.c.body).where(messages.c.id == row.message_id)
+    body = (await session.execute(sealed)).scalar_one()
+    return Parcel(
+        delivery=delivery_of(row),
+        endpoint=endpoint,
+        body=session.open(row.message_id, body, bytes),
+        lease_id=lease_id,
+    )
+
+
+async def record(
+    session: TenantSession,
+    parcel: Parcel,
+    attempt: Attempt,
+    status: DeliveryStatus,
+    due_at: datetime | None,
+    now: datetime,
+) -> bool:
+    """Write an attempt and what follows; False where the delivery is no longer ours."""
+    statement = (
+        update(deliveries)
+        .where(deliveries.c.id == parcel.delivery.id, deliveries.c.lease_id == parcel.lease_id)
+        .values(status=status, due_at=due_at, lease_id=None, lease_until=None, updated_at=now)
+    )
+    if (await session.execute(statement)).rowcount == 0:
+        return False
+    sealed = None
+    if attempt.excerpt is not None:
+        sealed = session.seal(parcel.delivery.id, attempt.excerpt)
+    await session.execute(
+        insert(delivery_attempts).values(
+            tenant_id=session.tenant_id,
+            delivery_id=parcel.delivery.id,
+            number=attempt.number,
+            at=attempt.at,
+            status_code=attempt.status_code,
+            latency_ms=attempt.latency_ms,
+            error=attempt.error,
+            excerpt=sealed,
+        )
+    )
+    return True
+
+
+async def set_health(
+    session: TenantSession, endpoint_id: EndpointId, health: Health, now: datetime
+) -> bool:
+    """Write how an endpoint stands; True where this disabled it."""
+    values: dict[str, Any] = {"failing_since": health.failing_since}
+    if health.disabled_reason is not None:
+        values |= {"status": "disabled", "disabled_reason": health.disabled_reason}
+    statement = (
+        update(webhook_endpoints)
+        .where(
+            webhook_endpoints.c.id == endpoint_id,
+            webhook_endpoints.c.status == "enabled",
+        )
+        .values(updated_at=now, **values)
+    )
+    changed = (await session.execute(statement)).rowcount == 1
+    if not changed or health.disabled_reason is None:
+        return False
+    await park(session, endpoint_id)
+    return True
+
+
+async def park(session: TenantSession, endpoint_id: EndpointId) -> None:
+    """Keep an endpoint's deliveries, due no more until it is enabled again."""
+    await session.execute(
+        update(deliveries)
+        .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.due_at.is_not(None))
+        .values(due_at=None, status="pending", lease_id=None, lease_until=None)
+    )
+
+
+async def resume(
+    session: TenantSession, endpoint_id: EndpointId, now: datetime
+) -> tuple[DeliveryId, ...]:
+    """Make the parked deliveries of an endpoint due, oldest first."""
+    statement = (
+        update(deliveries)
+        .where(
+            deliveries.c.endpoint_id == endpoint_id,
+            deliveries.c.status == "pending",
+            deliveries.c.due_at.is_(None),
+        )
+        .values(due_at=now)
+        .returning(deliveries.c.id)
+    )
+    found = [DeliveryId(row.id) for row in await session.execute(statement)]
+    return tuple(sorted(found))
+
+
+async def failing_since(session: TenantSession, endpoint_id: EndpointId) -> datetime | None:
+    """Say since when an endpoint fails; locks it until the commit."""
+    statement = (
+        select(webhook_endpoints.c.failing_since)
+        .where(webhook_endpoints.c.id == endpoint_id)
+        .with_for_update()
+    )
+    found: datetime | None = (await session.execute(statement)).scalar_one_or_none()
+    return found
+
+
+async def rearm(session: TenantSession, delivery_id: DeliveryId, now: datetime) -> Delivery | None:
+    """Make an ended delivery due again, with its attempts kept; None where there is none."""
+    statement = (
+        update(deliveries)
+        .where(deliveries.c.id == delivery_id)
+        .values(status="pending", due_at=now, updated_at=now)
+        .returning(deliveries)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else delivery_of(row)
+
+
+async def endpoint_of(session: TenantSession, endpoint_id: EndpointId) -> Endpoint:
+    """Return one endpoint with its secrets."""
+    statement = select(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
+    row = (await session.execute(statement)).one()
+    return Endpoint(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        url=row.url,
+        events=tuple(row.events),
+        description=row.description,
+        status=row.status,
+        disabled_reason=row.disabled_reason,
+        failing_since=row.failing_since,
+        secrets=session.open(row.id, row.secrets, tuple[str, ...]),
+        old_secret_until=row.old_secret_until,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+async def due(
+    session: SweepSession, now: datetime, limit: int
+) -> Sequence[tuple[TenantId, DeliveryId]]:
+    """Say which deliveries are due and in nobody's hands."""
+    statement = (
+        select(deliveries.c.tenant_id, deliveries.c.id)
+        .where(
+            deliveries.c.due_at <= now,
+            or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= now),
+        )
+        .order_by(deliveries.c.due_at)
+        .limit(limit)
+    )
+    return [(TenantId(r.tenant_id), DeliveryId(r.id)) for r in await session.execute(statement)]
+
+
+def delivery_of(row: Row[Any]) -> Delivery:
+    """Turn a row into a delivery."""
+    return Delivery(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        message_id=row.message_id,
+        endpoint_id=row.endpoint_id,
+        type=row.type,
+        status=row.status,
+        attempts_made=row.attempts_made,
+        next_attempt_at=row.due_at,
+        bot_id=row.bot_id,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

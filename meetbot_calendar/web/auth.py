@@ -1,0 +1,64 @@
+"""A request becomes a ``TenantContext``, or is turned away."""
+
+from collections.abc import Callable
+from typing import Any, Literal, cast
+
+import structlog
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from meetbot_calendar.errors import Missing, Unauthenticated
+from meetbot_calendar.journeys.keys import recognise
+from meetbot_calendar.journeys.services import Services
+from tenants.identity import TenantContext
+
+Door = Literal["public", "operator", "tenant", "person"]
+"""Who may pass: anybody, the operator, the tenant's own keys, or a person's key as well."""
+
+PUBLIC: dict[str, Any] = {"door": "public"}
+OPERATOR: dict[str, Any] = {"door": "operator"}
+PERSON: dict[str, Any] = {"door": "person"}
+
+_SCHEMES = ("bearer ", "token ")
+
+
+class Doorkeeper(ASGIMiddleware):
+    """Puts ``scope["auth"]`` in place. A route that does not say otherwise is the tenant's."""
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, services: Services, is_operator: Callable[[str], bool]) -> None:
+        self._services = services
+        self._is_operator = is_operator
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Let the request pass, or raise."""
+        door = cast("Door", scope["route_handler"].opt.get("door", "tenant"))
+        scope["user"] = None
+        scope["auth"] = None
+        if door == "operator":
+            if not self._is_operator(_key_of(scope)):
+                raise Unauthenticated("This address takes the operator key alone.")
+        elif door != "public":
+            scope["auth"] = await self._context(scope, door)
+        await next_app(scope, receive, send)
+
+    async def _context(self, scope: Scope, door: Door) -> TenantContext:
+        context = await recognise(self._services, _key_of(scope))
+        if context is None:
+            raise Unauthenticated("This API key is unknown, revoked or expired.")
+        structlog.contextvars.bind_contextvars(tenant_id=context.tenant_id, actor=context.actor)
+        if door == "tenant" and context.user_id is not None:
+            raise Missing("There is no such thing for a key that is bound to one calendar user.")
+        return context
+
+
+def _key_of(scope: Scope) -> str:
+    headers = cast("list[tuple[bytes, bytes]]", scope["headers"])
+    given = next((value for name, value in headers if name == b"authorization"), b"")
+    text = given.decode("latin-1")
+    for scheme in _SCHEMES:
+        if text.lower().startswith(scheme):
+            return text[len(scheme) :].strip()
+    raise Unauthenticated("An API key is needed.")

@@ -1,0 +1,90 @@
+"""A request's body becomes its struct, strictly, or every fault in it is named with a pointer."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request
+
+from meetbot_calendar.errors import Fault, Invalid, Refused
+
+T = TypeVar("T")
+
+_SAID = re.compile(r"(?P<what>.*?)(?: - at `(?:key` in `)?(?P<path>\$[^`]*)`)?", re.DOTALL)
+_STEP = re.compile(r"\.(?P<name>\w+)|\[(?P<index>\d+)\]|(?P<key>\[\.\.\.\])")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
+
+
+class StrictRequest(Request[Any, Any, Any]):
+    """A request whose JSON body is decoded straight into what the handler asks for.
+
+    Litestar's own way goes through untyped values and lax conversion: ``"5"`` would be a number.
+    """
+
+    async def json(self) -> object:
+        """Decode the body; of the struct that the handler names, nothing looser."""
+        wanted = self.route_handler.parsed_data_field
+        kind = Any if wanted is None else wanted.annotation
+        return decode(await self.body(), kind)
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """Decode JSON. Raises ``Refused`` where it is none, ``Invalid`` where it does not fit."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        faults = tuple(_every_fault(body, kind)) or (fault_of(error),)
+        raise Invalid("The body is not as it must be.", faults) from error
+    except RecursionError as error:
+        raise Refused("The body is nested too deeply.", code="malformed_json") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused(f"The body is not JSON: {error}.", code="malformed_json") from error
+
+
+def _every_fault(body: bytes, kind: object) -> Iterator[Fault]:
+    """Look at each field by itself: the decoder stops at the first fault."""
+    given = msgspec.json.decode(body)
+    if not (
+        isinstance(given, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    ):
+        return
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for name in given.keys() - fields.keys():
+        yield Fault(_join(name), "There is no such field.")
+    for name, field in fields.items():
+        if name not in given:
+            if field.required:
+                yield Fault(_join(name), "This field is missing.")
+            continue
+        try:
+            msgspec.convert(given[name], field.type)
+        except msgspec.ValidationError as error:
+            yield fault_of(error, _join(name))
+
+
+def fault_of(error: msgspec.ValidationError, prefix: str = "") -> Fault:
+    """Turn the decoder's words, with their ``$.path``, into a fault with a JSON pointer."""
+    said = _SAID.fullmatch(str(error))
+    what, path = (said["what"], said["path"]) if said else (str(error), None)
+    pointer = prefix + _pointer(path or "$")
+    if unknown := _UNKNOWN.fullmatch(what):
+        return Fault(pointer + _join(unknown["name"]), "There is no such field.")
+    if missing := _MISSING.fullmatch(what):
+        return Fault(pointer + _join(missing["name"]), "This field is missing.")
+    return Fault(pointer, what)
+
+
+def _pointer(path: str) -> str:
+    """Translate ``$.rules[0].when``; beyond a key that the decoder does not name it ends."""
+    pointer = ""
+    for step in _STEP.finditer(path):
+        if step["key"]:
+            break
+        pointer += _join(step["name"] or step["index"])
+    return pointer
+
+
+def _join(name: str) -> str:
+    return "/" + name.replace("~", "~0").replace("/", "~1")

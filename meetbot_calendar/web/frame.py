@@ -1,0 +1,71 @@
+"""The frame around every request: its id, its log line, its count, and the second way in."""
+
+import re
+import secrets
+import time
+from typing import cast
+
+import structlog
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from prometheus_client import Counter, Histogram
+
+_LOG = structlog.get_logger("meetbot.web")
+_ALIAS = "/api/v1"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_QUIET = ("/health/", "/metrics")
+
+REQUESTS = Counter(
+    "meetbot_http_requests_total", "Requests answered.", ["method", "route", "status"]
+)
+SECONDS = Histogram("meetbot_http_request_seconds", "How long answers took.", ["route"])
+
+
+async def framed(app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    """Serve one request inside the frame."""
+    request_id = _request_id(scope)
+    asked = _under_v1(scope["path"])
+    inner = cast("Scope", {**scope, "path": asked, "request_id": request_id})
+    status, begun = 500, time.perf_counter()
+
+    async def sign(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            message["headers"] = [
+                *message["headers"],
+                (b"x-request-id", request_id.encode()),
+                (b"x-content-type-options", b"nosniff"),
+            ]
+        await send(message)
+
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    try:
+        await app(inner, receive, sign)
+    finally:
+        took = time.perf_counter() - begun
+        route = str(inner.get("path_template", "unknown"))
+        REQUESTS.labels(scope["method"], route, str(status)).inc()
+        SECONDS.labels(route).observe(took)
+        if not asked.startswith(_QUIET):
+            _LOG.info(
+                "request",
+                method=scope["method"],
+                route=route,
+                status=status,
+                milliseconds=round(took * 1000, 1),
+            )
+
+
+def _request_id(scope: HTTPScope) -> str:
+    """Take the caller's id where it is fit to be logged, or make one."""
+    given = next((v for name, v in scope["headers"] if name == b"x-request-id"), b"")
+    text = given.decode("latin-1")
+    return text if _REQUEST_ID.fullmatch(text) else secrets.token_hex(8)
+
+
+def _under_v1(path: str) -> str:
+    """Lead ``/api/v1/…`` to ``/v1/…``: the same routes, said twice."""
+    if path == _ALIAS or path.startswith(_ALIAS + "/"):
+        return path.removeprefix("/api")
+    return path

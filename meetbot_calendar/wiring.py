@@ -1,0 +1,168 @@
+"""Builds every service once, in order, and closes them in reverse; api and worker share it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from meetbot_calendar import telemetry
+from meetbot_calendar.bots.fleet import Fleet
+from meetbot_calendar.calendars.model import OAuthApp, Provider
+from meetbot_calendar.calendars.provider import CalendarProvider
+from meetbot_calendar.clock import Clock, SystemClock
+from meetbot_calendar.gateways.endpoints import open_endpoints
+from meetbot_calendar.gateways.fleets.meetbot import MeetbotFleet
+from meetbot_calendar.gateways.fleets.unset import UnsetFleet
+from meetbot_calendar.gateways.google.client import GoogleProvider
+from meetbot_calendar.gateways.google.oauth import GoogleEndpoints
+from meetbot_calendar.gateways.microsoft.client import MicrosoftProvider
+from meetbot_calendar.gateways.transport import Transport, open_transport
+from meetbot_calendar.gateways.wakeups import (
+    QUEUE,
+    deserialize,
+    open_wakeups,
+    redis_settings,
+    serialize,
+)
+from meetbot_calendar.journeys.services import House, Jobs, Services
+from meetbot_calendar.settings import Secret, Settings
+from tenants.identity import TenantId
+from tenants.secrets.key_provider import KeyProvider
+from tenants.secrets.keyring import Keyring, TenantCipher
+from tenants.secrets.local import LocalKeys
+from tenants.secrets.vault import VaultKeys, VaultLogin
+from tenants.storage.data_keys import DataKeys
+from tenants.storage.session import Database, open_engine
+
+_CONNECTIONS = 12
+
+
+class ContentCiphers:
+    """The keyring, as sessions ask for it."""
+
+    def __init__(self, keyring: Keyring, clock: Clock) -> None:
+        self._keyring = keyring
+        self._clock = clock
+
+    async def content(self, tenant_id: TenantId) -> TenantCipher:
+        """Return the tenant's cipher for content."""
+        return await self._keyring.cipher(tenant_id, "content", self._clock.now())
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Open everything a journey may touch. Redis need not be there; the rest is met when used."""
+    clock = SystemClock(speed=settings.clock_speed, origin=settings.clock_origin)
+    async with AsyncExitStack() as stack:
+        engine = open_engine(required(settings.database_url), pool_size=_CONNECTIONS)
+        stack.push_async_callback(engine.dispose)
+        keyring = Keyring(_key_provider(settings), DataKeys(engine))
+        transport = await stack.enter_async_context(open_transport())
+        poster = await stack.enter_async_context(
+            open_endpoints(allow_private=settings.allow_private_webhooks)
+        )
+        wakeups = await stack.enter_async_context(
+            open_wakeups(
+                required(settings.redis_url), lambda kind: telemetry.WAKEUPS_LOST.labels(kind).inc()
+            )
+        )
+        yield Services(
+            clock=clock,
+            database=Database(engine, ContentCiphers(keyring, clock)),
+            keyring=keyring,
+            providers=_providers(settings, transport),
+            operator_apps=_operator_apps(settings),
+            fleet=_fleet(settings, transport),
+            poster=poster,
+            wakeups=wakeups,
+            house=_house(settings),
+        )
+
+
+def required(setting: Secret | None) -> str:
+    """Return an address that whoever starts us has settled."""
+    if setting is None:
+        raise ValueError("the stores are opened before the services")
+    return setting.reveal()
+
+
+def _key_provider(settings: Settings) -> KeyProvider:
+    if settings.key_provider == "local":
+        return LocalKeys(Path(settings.data_dir) / "keys")
+    login = VaultLogin(
+        token=_reveal(settings.vault_token),
+        role_id=settings.vault_role_id,
+        secret_id=_reveal(settings.vault_secret_id),
+    )
+    return VaultKeys(
+        settings.vault_addr or "",
+        login,
+        namespace=settings.vault_namespace,
+        mount=settings.vault_mount,
+    )
+
+
+def _providers(settings: Settings, transport: Transport) -> dict[Provider, CalendarProvider]:
+    google = GoogleEndpoints(
+        auth_url=settings.google_auth_url,
+        token_url=settings.google_token_url,
+        revoke_url=settings.google_revoke_url,
+        userinfo_url=settings.google_userinfo_url,
+        api_url=settings.google_api_url,
+    )
+    return {
+        Provider.GOOGLE: GoogleProvider(transport, google),
+        Provider.OUTLOOK: MicrosoftProvider(
+            transport, authority=settings.microsoft_authority, graph_url=settings.graph_url
+        ),
+    }
+
+
+def _operator_apps(settings: Settings) -> dict[Provider, OAuthApp]:
+    given = {
+        Provider.GOOGLE: (settings.google_client_id, settings.google_client_secret),
+        Provider.OUTLOOK: (settings.microsoft_client_id, settings.microsoft_client_secret),
+    }
+    return {
+        provider: OAuthApp(
+            provider=provider, client_id=client_id, client_secret=client_secret.reveal()
+        )
+        for provider, (client_id, client_secret) in given.items()
+        if client_id is not None and client_secret is not None
+    }
+
+
+def _fleet(settings: Settings, transport: Transport) -> Fleet:
+    if settings.fleet_url is None or settings.fleet != "meetbot":
+        return UnsetFleet(settings.fleet)
+    return MeetbotFleet(
+        transport,
+        url=settings.fleet_url,
+        api_key=_reveal(settings.fleet_api_key) or "",
+        callback_secret=_reveal(settings.fleet_callback_secret) or "",
+    )
+
+
+def _reveal(secret: Secret | None) -> str | None:
+    return None if secret is None else secret.reveal()
+
+
+def _house(settings: Settings) -> House:
+    return House(
+        public_url=settings.public_url,
+        join_lead=timedelta(seconds=settings.join_lead),
+        poll_interval=timedelta(seconds=settings.poll_interval),
+        past=timedelta(days=settings.sync_past_days),
+        future=timedelta(days=settings.sync_future_days),
+        allow_private_webhooks=settings.allow_private_webhooks,
+    )
+
+
+def worker_jobs(settings: Settings) -> Jobs:
+    """Return how the worker listens to rings: where Redis is, and how jobs are written."""
+    return Jobs(
+        redis=redis_settings(required(settings.redis_url)),
+        queue=QUEUE,
+        serialize=serialize,
+        deserialize=deserialize,
+    )

@@ -1,0 +1,98 @@
+"""Holds bots that are about to leave, and fires each at its instant."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from meetbot_calendar import telemetry
+from meetbot_calendar.errors import MeetbotError
+from meetbot_calendar.journeys import dispatch, sweep
+from meetbot_calendar.journeys.dispatch import Held
+from meetbot_calendar.journeys.outages import DatabaseDown
+from meetbot_calendar.journeys.services import Services
+from tenants.identity import TenantId
+
+log = structlog.get_logger("departures")
+
+_AHEAD = 5.0  # seconds that a bot is held before its instant
+_EVERY = 1.0
+_LIMIT = 2000
+_AT_ONCE = 64
+
+
+class Departures:
+    """Takes what leaves within seconds, so that neither queue nor sweep decides the instant."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._waiting: set[asyncio.Task[None]] = set()
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """Look at once: a bot became due that was not a moment ago."""
+        self._rung.set()
+
+    async def run(self) -> None:
+        """Hold and fire until cancelled; what is held when it ends is let go by its lease."""
+        try:
+            while True:
+                self._rung.clear()
+                await self._hold()
+                await self._pause()
+        finally:
+            for task in self._waiting:
+                task.cancel()
+            await asyncio.gather(*self._waiting, return_exceptions=True)
+
+    async def _pause(self) -> None:
+        clock = self._services.clock
+        until = clock.now() + clock.patience(_EVERY)
+        sleeping = asyncio.ensure_future(clock.sleep_until(until))
+        ringing = asyncio.ensure_future(self._rung.wait())
+        try:
+            await asyncio.wait({sleeping, ringing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            ringing.cancel()
+
+    async def _hold(self) -> None:
+        ahead = self._services.clock.patience(_AHEAD)
+        try:
+            for tenant_id, due in (await sweep.departing(self._services, ahead, _LIMIT)).items():
+                ids = [bot.bot_id for bot in due]
+                for held in await dispatch.hold(self._services, tenant_id, ids, ahead):
+                    self._wait_for(tenant_id, held)
+        except DatabaseDown as down:
+            log.warning("the database is away; departures wait", detail=str(down))
+
+    def _wait_for(self, tenant_id: TenantId, held: Held) -> None:
+        task = asyncio.create_task(self._depart(tenant_id, held))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def _depart(self, tenant_id: TenantId, held: Held) -> None:
+        await self._services.clock.sleep_until(held.due_at)
+        with structlog.contextvars.bound_contextvars(tenant_id=tenant_id, bot_id=held.bot_id):
+            async with self._places:
+                try:
+                    left = await dispatch.fire(self._services, tenant_id, held)
+                except (MeetbotError, DatabaseDown) as trouble:
+                    log.warning("a bot could not leave; it stays due", detail=str(trouble))
+                except Exception:
+                    telemetry.JOURNEYS_CRASHED.labels("dispatch").inc()
+                    log.exception("a departure crashed; the bot stays due")
+                else:
+                    _count(left)
+                    log.info("departure", outcome=left.outcome, late_ms=_ms(left.late))
+
+
+def _count(left: dispatch.Dispatched) -> None:
+    telemetry.BOTS_DISPATCHED.labels(left.outcome).inc()
+    if left.late is not None:
+        telemetry.BOT_LATENESS.observe(left.late.total_seconds())
+
+
+def _ms(late: timedelta | None) -> int | None:
+    return None if late is None else round(late.total_seconds() * 1000)

@@ -1,0 +1,77 @@
+"""One thin function per journey, and the one place that decides what an error means here."""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from meetbot_calendar import telemetry
+from meetbot_calendar.calendars.model import CalendarId, ConnectionId
+from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.errors import InstallationFault, MeetbotError, TryLater
+from meetbot_calendar.journeys import decide, deliver, listing, sync, watching
+from meetbot_calendar.journeys.outages import DatabaseDown
+from meetbot_calendar.journeys.services import Services
+from tenants.identity import CalendarUserId, TenantId
+
+log = structlog.get_logger("worker")
+
+Journey = Callable[[Services, TenantId, str], Awaitable[object]]
+
+
+async def sync_calendar(services: Services, tenant_id: TenantId, row_id: str) -> object:
+    """Sync one calendar."""
+    return await sync.sync(services, tenant_id, CalendarId(row_id))
+
+
+async def decide_user(services: Services, tenant_id: TenantId, row_id: str) -> object:
+    """Decide one person's marked events."""
+    return await decide.decide(services, tenant_id, CalendarUserId(row_id))
+
+
+async def send_delivery(services: Services, tenant_id: TenantId, row_id: str) -> object:
+    """Attempt one delivery."""
+    return await deliver.deliver(services, tenant_id, DeliveryId(row_id))
+
+
+async def watch_calendar(services: Services, tenant_id: TenantId, row_id: str) -> object:
+    """Look after one calendar's watch."""
+    return await watching.watch(services, tenant_id, CalendarId(row_id))
+
+
+async def part(services: Services, tenant_id: TenantId, row_id: str) -> object:
+    """Part from one removed connection."""
+    return await listing.farewell(services, tenant_id, ConnectionId(row_id))
+
+
+JOURNEYS: dict[str, Journey] = {
+    "sync": sync_calendar,
+    "decide": decide_user,
+    "deliver": send_delivery,
+    "watch": watch_calendar,
+    "farewell": part,
+}
+
+
+async def perform(services: Services, kind: str, tenant_id: TenantId, row_id: str) -> object | None:
+    """Run one journey and say in the log how it went.
+
+    Nothing is raised and nothing is retried here: what is still due is found by the next sweep.
+    """
+    with structlog.contextvars.bound_contextvars(tenant_id=tenant_id, row=row_id, task=kind):
+        try:
+            outcome = await JOURNEYS[kind](services, tenant_id, row_id)
+        except InstallationFault as fault:
+            log.error("installation fault: the operator must act", detail=fault.detail)  # noqa: TRY400 - no traceback: the sentence is all there is to know
+        except TryLater as busy:
+            log.info("later", detail=busy.detail)
+        except MeetbotError as error:
+            log.warning("refused", code=error.code, detail=error.detail)
+        except DatabaseDown:
+            log.warning("the database is away; the row stays due")
+        except Exception:
+            telemetry.JOURNEYS_CRASHED.labels(kind).inc()
+            log.exception("a journey crashed; the row stays due")
+        else:
+            log.debug("done", outcome=repr(outcome))
+            return outcome
+    return None
