@@ -15,6 +15,7 @@ COMMANDS = {
     "api": ("meetbot_calendar.commands.api", "answer HTTP requests"),
     "worker": ("meetbot_calendar.commands.worker", "do what is due"),
     "migrate": ("meetbot_calendar.commands.migrate", "bring the database to this version"),
+    "sandbox": ("meetbot_calendar.commands.sandbox", "simulated providers, fleet and customer"),
     "doctor": ("meetbot_calendar.commands.doctor", "check every dependency, say what to do"),
 }
 _CANNOT = 2

@@ -28,6 +28,7 @@ EventType: TypeAlias = Literal[
     "default", "out_of_office", "focus_time", "working_location", "birthday", "from_gmail"
 ]
 
+Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
 Email: TypeAlias = Annotated[str | None, Meta(description="Email address, in lower case.")]
 Domain: TypeAlias = Annotated[str | None, Meta(description="Domain of the email, in lower case.")]
 Name: TypeAlias = Annotated[str | None, Meta(description="Name as the calendar shows it.")]
@@ -84,8 +85,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     location: Annotated[str | None, Meta(description="Location, as text.")] = None
     platform: Annotated[Platform | None, Meta(description="Whose meeting the link opens.")] = None
     meeting_url: Annotated[str | None, Meta(description="Link by which a bot joins.")] = None
-    start: Annotated[datetime | None, Meta(tz=True, description="Start, in UTC.")] = None
-    end: Annotated[datetime | None, Meta(tz=True, description="End, in UTC.")] = None
+    start: Annotated[Instant | None, Meta(description="Start, in UTC.")] = None
+    end: Annotated[Instant | None, Meta(description="End, in UTC.")] = None
     duration_minutes: Annotated[float | None, Meta(description="Minutes from start to end.")] = None
     start_hour: Annotated[
         int | None, Meta(description="Hour in which it starts, 0 to 23, in the event's time zone.")

@@ -1,5 +1,6 @@
 """What is wrong with a rule set, and where: faults with JSON pointers (RFC 6901)."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final, TypeAlias
@@ -10,6 +11,7 @@ Where: TypeAlias = "tuple[Where, str | int] | None"
 """A place in a document: the place around it, and the key or index in there."""
 
 _LONGEST_SHOWN: Final = 60
+_camel_hump = re.compile("(?<=[a-z])(?=[A-Z])").sub
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -45,6 +47,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Suggest the nearest known name, as a question to put behind a sentence."""
     if len(name) > _LONGEST_SHOWN:
         return ""
-    plain = name.replace("-", "_")
-    near = get_close_matches(plain, list(known), n=1, cutoff=0.6)
+    snake = _camel_hump("_", name).replace("-", "_").lower()
+    near = get_close_matches(snake, list(known), n=1, cutoff=0.73)
     return f"; did you mean `{near[0]}`?" if near else ""

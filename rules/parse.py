@@ -71,7 +71,7 @@ def _parse(document: object, actions: tuple[Action, ...]) -> RuleSet:
     reader = _Reader(actions)
     rule_set = reader.rule_set(document)
     if reader.faults:
-        raise RuleSetInvalid(tuple(reader.faults[:_MOST_FAULTS]))
+        raise RuleSetInvalid(tuple(dict.fromkeys(reader.faults))[:_MOST_FAULTS])
     return rule_set
 
 

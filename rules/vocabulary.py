@@ -46,7 +46,7 @@ class Scope:
                 f"{shown(path)} belongs to the event; inside `{self.loop}` only the item "
                 f"itself can be read{_listing(known)}"
             )
-        return f"there is no variable {shown(path)}{suggestion or _same_leaf(path, known)}"
+        return f"there is no variable {shown(path)}{suggestion or _elsewhere(path, known)}"
 
     def _outermost(self) -> "Scope":
         return self.outer._outermost() if self.outer else self  # noqa: SLF001 - its own class
@@ -79,11 +79,15 @@ def _paths(kind: Kind, before: str = "") -> Iterator[str]:
         yield from _paths(inner, f"{before}{name}.")
 
 
-def _same_leaf(path: str, known: tuple[str, ...]) -> str:
-    """Suggest a path that ends alike: ``manager_email`` may be ``user.attributes.…``."""
+def _elsewhere(path: str, known: tuple[str, ...]) -> str:
+    """Suggest a path that ends alike, or where one's own facts about the user are."""
     leaf = path.rpartition(".")[2]
     alike = [name for name in known if name.rpartition(".")[2] == leaf]
-    return f"; did you mean `{alike[0]}`?" if alike else ""
+    if alike:
+        return f"; did you mean `{alike[0]}`?"
+    if "user.attributes" in known and path.isidentifier():
+        return f"; your own facts about the user are {shown(f'user.attributes.{path}')}"
+    return ""
 
 
 def _listing(known: tuple[str, ...]) -> str:

@@ -5,6 +5,7 @@ import shutil
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from meetbot_calendar.clock import SystemClock
 from meetbot_calendar.commands.child import Child
 from meetbot_calendar.commands.database import check_database
 from meetbot_calendar.commands.demo import demo_extras
@@ -21,6 +22,7 @@ from meetbot_calendar.settings import Secret, Settings
 
 # Together with the kills that may follow, less than five seconds.
 _CHILDREN_END_WITHIN, _SERVERS_END_WITHIN = 2.8, 1.0
+_FASTEST = 30
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -28,14 +30,23 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--demo", action="store_true", help="with simulated providers, people and meetings"
     )
+    parser.add_argument(
+        "--speed", type=float, help="how fast the demo's clock runs, 1 to 30 (at first 10)"
+    )
 
 
 def main(settings: Settings, given: Namespace) -> int:
     """Run everything in the foreground."""
     require_free_port(settings)
     keyed = with_operator_key(settings)
-    extras = demo_extras(keyed) if given.demo else Extras(beside=say_ready)
+    extras = _demo(keyed, given) if given.demo else Extras(beside=say_ready)
     return run_until_signal(lambda stop: up(keyed, extras, stop))
+
+
+def _demo(settings: Settings, given: Namespace) -> Extras:
+    if given.speed is not None and not 1 <= given.speed <= _FASTEST:
+        raise CannotStart(f"--speed {given.speed:g} is not from 1 to 30", "choose one between")
+    return demo_extras(settings, given.speed, SystemClock().now())
 
 
 async def up(settings: Settings, extras: Extras, stop: asyncio.Event) -> int:

@@ -24,6 +24,10 @@ _TOLD: dict[str, BotMessage] = {
     "completed": "bot.completed",
     "failed": "bot.failed",
 }
+# What fleets call it when somebody in the meeting sends the bot away, or will not let it in.
+_REMOVED_BY_HOST = frozenset(
+    {"removed_by_host", "removed", "kicked", "denied_by_host", "request_to_join_denied"}
+)
 
 
 async def take_report(
@@ -50,7 +54,7 @@ async def _record(
         bot = await bots.get(session, bot_id, lock=True)
         if bot is None:
             raise Missing("there is no such bot")
-        status = lifecycle.next_state(bot.status, report.kind)
+        status = lifecycle.next_state(bot.status, bot.stopped_by, report.kind)
         if status is None:
             return ()
         told: tuple[DeliveryId, ...] = ()
@@ -71,7 +75,7 @@ def _after(bot: Bot, report: Report) -> Bot:
         transcript_url=report.transcript_url or bot.content.transcript_url,
         report_reason=report.reason or bot.content.report_reason,
     )
-    removed = report.kind == "failed" and report.reason in lifecycle.REMOVED_BY_HOST
+    removed = report.kind == "failed" and report.reason in _REMOVED_BY_HOST
     return msgspec.structs.replace(
         bot,
         content=content,

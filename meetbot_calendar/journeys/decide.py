@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
@@ -16,22 +15,22 @@ from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import calendars, decisions, events, rule_sets
 from meetbot_calendar.storage.decisions import DecisionContent, Override, StoredDecision
 from meetbot_calendar.storage.events import EventRow
-from rules.decision import Case, Decision, matches_opt_out
+from rules.decision import Case, Decision, OptOut, matches_opt_out
 from rules.decision import decide as decide_case
 from rules.parse import RuleSet, parse_rule_set
-from tenants.identity import CalendarUser, CalendarUserId, Tenant, TenantContext, TenantId
+from tenants.identity import (
+    CalendarUser,
+    CalendarUserId,
+    Tenant,
+    TenantContext,
+    TenantId,
+    TenantPolicy,
+)
 from tenants.storage import directory, users
 from tenants.storage.session import TenantSession
 
 _BATCH = 200
 _MOST_PREVIEWED = 2000
-_DISCONNECTED = Decision(
-    action="skip",
-    source="precondition",
-    rule=None,
-    reason="calendar_disconnected",
-    detail="Its calendar account is no longer connected.",
-)
 
 
 class Effects(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,14 +72,13 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
         facts = facts_of(
             event, self.calendars[event.calendar_id], self.user, policy.internal_domains
         )
-        room = room_of(event.content.meeting_url) if event.content.meeting_url else None
         return Case(
             facts=facts,
             has_link=event.content.meeting_url is not None,
             has_times=event.span is not None,
             is_cancelled=event.is_deleted or event.status == "cancelled",
             is_over=event.span is not None and event.span.end <= self.now,
-            opted_out=matches_opt_out(policy.opt_out, facts, room),
+            opted_out=_opted_out(policy, event),
             override=override.action if override else None,
             record_declined=policy.record_declined,
             policy=self.policy,
@@ -88,6 +86,24 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
             tenant_default=self.tenant_default,
             auto_schedule=self.user.auto_schedule,
         )
+
+
+def _opted_out(policy: TenantPolicy, event: StoredEvent) -> str | None:
+    """Say which entry of the tenant's opt-out list forbids recording this event."""
+    listed = policy.opt_out
+    content = event.content
+    people = [event.account_id, content.organizer and content.organizer.email]
+    people += [guest.email for guest in content.attendees]
+    link = content.meeting_url
+    return matches_opt_out(
+        OptOut(
+            emails=listed.emails,
+            domains=listed.domains,
+            rooms=tuple(room_of(room) or room for room in listed.rooms),
+        ),
+        emails=[email for email in people if email],
+        rooms=[room_of(link) or link] if link else [],
+    )
 
 
 async def decide(services: Services, tenant_id: TenantId, user_id: CalendarUserId) -> Effects:
@@ -125,7 +141,9 @@ async def _decide_batch(
 
 
 def _decided(judge: Judge, row: EventRow, override: Override | None) -> StoredDecision:
-    verdict = _DISCONNECTED if row.withdrawn else judge.judge(row.event, override)
+    if row.withdrawn:
+        return _disconnected(judge, row.event)
+    verdict = judge.judge(row.event, override)
     return StoredDecision(
         event_id=row.event.id,
         version=judge.version,
@@ -135,15 +153,24 @@ def _decided(judge: Judge, row: EventRow, override: Override | None) -> StoredDe
         content=DecisionContent(
             rule=verdict.rule,
             detail=verdict.detail,
-            bot_config=_config(verdict, override),
+            bot_config=verdict.bot_config if override is None else override.bot_config,
             errors=verdict.errors,
         ),
         decided_at=judge.now,
     )
 
 
-def _config(verdict: Decision, override: Override | None) -> dict[str, Any] | None:
-    return override.bot_config if override is not None else verdict.bot_config
+def _disconnected(judge: Judge, event: StoredEvent) -> StoredDecision:
+    detail = f"The {event.provider} account {event.account_id} is no longer connected."
+    return StoredDecision(
+        event_id=event.id,
+        version=judge.version,
+        action="skip",
+        source="precondition",
+        reason="calendar_disconnected",
+        content=DecisionContent(detail=detail),
+        decided_at=judge.now,
+    )
 
 
 async def _news(

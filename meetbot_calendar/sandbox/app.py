@@ -21,7 +21,8 @@ from meetbot_calendar.sandbox.world import World
 def create_app(world: World, keep_in: Path | None = None) -> Door:
     """Return the application; with ``keep_in`` the world outlives the process in that file.
 
-    It expects one process and one event loop. Its start-up lets the fleet's bots live on.
+    Meetings that were held before get their rows now. It expects one process and one event loop.
+    Its start-up lets the fleet's bots live on.
     """
     _join(world)
     runner = FleetRunner(world)
@@ -50,6 +51,8 @@ def _join(world: World) -> None:
     microsoft_end.join(world)
     world.raw_writers |= {"google": google.insert_raw, "outlook": outlook.put_event}
     world.folder_loaders |= {"google": google.load_samples, "outlook": outlook.load_events}
+    for meeting in world.state.meetings.values():
+        world.write(meeting)
 
 
 def _ends(world: World, runner: FleetRunner) -> list[Router]:

@@ -15,7 +15,7 @@ from meetbot_calendar.sandbox.meetings import (
     instant,
     slot_start,
 )
-from meetbot_calendar.sandbox.recurrence import slots
+from meetbot_calendar.sandbox.recurrence import check, slots
 from meetbot_calendar.sandbox.store import Account
 from meetbot_calendar.sandbox.world import World
 
@@ -59,6 +59,7 @@ def move(
 def repeat(world: World, meeting_id: str, recurrence: list[str]) -> Meeting:
     """Give a meeting another recurrence; none makes it single."""
     meeting = world.meeting(meeting_id)
+    check(recurrence, meeting.start, meeting.zone, all_day=meeting.all_day)
     meeting.recurrence = recurrence
     _drop_lost_changes(meeting)
     meeting.sequence += 1

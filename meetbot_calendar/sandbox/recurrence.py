@@ -31,6 +31,11 @@ def slots(
     return (when.astimezone(UTC) for when in found)
 
 
+def check(lines: Iterable[str], first: datetime, zone: str, *, all_day: bool = False) -> None:
+    """Raise ValueError for lines that are no recurrence."""
+    next(slots(lines, first, zone, all_day=all_day), None)
+
+
 def bounded(found: Iterator[datetime], now: datetime, ahead: int = ENDLESS_AHEAD) -> list[datetime]:
     """Take everything up to ``now`` and at most ``ahead`` instants after it."""
     taken: list[datetime] = []

@@ -30,6 +30,7 @@ from meetbot_calendar.sandbox.faults import Faults
 from meetbot_calendar.sandbox.grants import Grants
 from meetbot_calendar.sandbox.journal import Journal
 from meetbot_calendar.sandbox.meetings import Guest, Meeting, Response, instant
+from meetbot_calendar.sandbox.recurrence import check
 from meetbot_calendar.sandbox.rows import Rows
 from meetbot_calendar.sandbox.store import Account, Calendar, Provider, Row, State
 
@@ -101,7 +102,8 @@ class World:
 
         ``attendees`` are ``(email, response, optional, resource)``; naive times are wall-clock in
         ``zone``. ``calendar`` is the organiser's calendar if not the primary one. ``facts``: link,
-        link_place, location, description, visibility, guests_hidden, busy, foreign_uid, uid.
+        link_place, location, description, visibility, guests_hidden, busy, foreign_uid, uid, extra.
+        Raises ValueError for a recurrence that is none.
         """
         event_id = str(facts.pop("id", "")) or uids.new_google_id()
         now = self.clock.now()
@@ -123,6 +125,7 @@ class World:
             updated_at=now,
             **(host | facts),
         )
+        check(meeting.recurrence, meeting.start, zone, all_day=all_day)
         self.state.meetings[meeting.id] = meeting
         self.write(meeting)
         return meeting

@@ -275,6 +275,17 @@ async def test_an_endpoint_that_never_finishes_is_given_up_in_time() -> None:
     assert 400 <= slow.latency_ms < 5000
 
 
+async def test_a_name_that_does_not_resolve_in_time_is_given_up() -> None:
+    async def hang(_: str, __: int) -> Sequence[str]:
+        await asyncio.Event().wait()
+        return ()
+
+    async with open_endpoints(allow_private=True, time_limit=0.2, resolve=hang) as poster:
+        got = await poster.post("https://hook.example/", {}, b"{}")
+
+    assert told(got) == (None, "timeout: no connection in time", None, None)
+
+
 async def test_names_are_resolved_by_the_system(poster: Poster) -> None:
     async with listening(says()) as end:
         got = await poster.post(f"http://localhost:{end.port}/", {}, b"{}")

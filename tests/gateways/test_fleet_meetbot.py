@@ -142,7 +142,8 @@ async def test_a_full_fleet_says_when_to_come_back(transport: Transport) -> None
     [
         (b'{"code": "bad_link", "detail": "https://zoom.us/j/1?pwd=hush"}', "bad_link"),
         (b'{"code": "https://zoom.us/j/1?pwd=hush"}', "fleet_refused"),
-        (b'{"code": 7}', "fleet_refused"),
+        (b'{"error": {"code": "bad_link"}}', "bad_link"),
+        (b'{"code": 7, "error": []}', "fleet_refused"),
         (b"<html>", "fleet_refused"),
     ],
 )

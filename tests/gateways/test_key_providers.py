@@ -1,6 +1,7 @@
 """One contract, two providers; and a real Vault or OpenBao, where one is given for tests."""
 
 import asyncio
+import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from tenants.secrets.key_provider import (
 )
 from tenants.secrets.local import LocalKeys
 from tenants.secrets.vault import VaultKeys, VaultLogin
+from tests.loopback import Heard, listening, says
 from tests.vault import ROLE_ID, ROOT_TOKEN, SECRET_ID, Vault, running_vault
 
 ANA, BOB = TenantId("ten_ana"), TenantId("ten_bob")
@@ -298,5 +300,27 @@ async def test_a_vault_that_is_away_may_come_back() -> None:
         await VaultKeys(url, APP_ROLE).generate(ANA)
 
 
-def test_a_login_and_a_data_key_show_nothing_of_themselves() -> None:
+@pytest.mark.parametrize(
+    "data", [{}, {"plaintext": "eA==", "ciphertext": "c"}, {"plaintext": "?", "ciphertext": "c"}]
+)
+async def test_an_answer_that_is_none_of_vaults_may_be_better_later(data: dict[str, str]) -> None:
+    answer = json.dumps({"data": data}).encode()
+
+    async with listening(says(answer)) as end:
+        keys = VaultKeys(end.url, VaultLogin(token=ROOT_TOKEN))
+        with pytest.raises(KeyServiceDown):
+            await keys.generate(ANA)
+
+
+async def test_a_vault_that_says_nothing_is_given_up_in_time() -> None:
+    async def nothing(_: Heard, __: asyncio.StreamWriter) -> None:
+        """Let it wait."""
+
+    async with listening(nothing) as end:
+        keys = VaultKeys(end.url, VaultLogin(token=ROOT_TOKEN), time_limit=0.1)
+        with pytest.raises(KeyServiceDown):
+            await keys.health()
+
+
+def test_a_login_shows_nothing_of_itself() -> None:
     assert repr(VaultLogin(token="hush", secret_id="hush")) == "VaultLogin(***)"

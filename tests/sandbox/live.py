@@ -5,8 +5,10 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import msgspec
+from litestar.types import ASGIApp
 
 from meetbot_calendar.commands.serve import serve
 from meetbot_calendar.sandbox.app import create_app
@@ -28,7 +30,8 @@ def serving(world: World) -> Iterator[Live]:
     async def run() -> None:
         stop = asyncio.Event()
         stopping.append((asyncio.get_running_loop(), stop))
-        await serve(create_app(world), "127.0.0.1", port, stop)
+        app = cast(ASGIApp, create_app(world))  # a Door is one, loosely typed
+        await serve(app, "127.0.0.1", port, stop)
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()

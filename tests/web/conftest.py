@@ -8,7 +8,7 @@ from meetbot_calendar.journeys.services import Services
 from tenants.storage.session import Database, open_engine
 from tests.database import database_url, template_database
 from tests.fixed_clock import FixedClock
-from tests.web.house import Rings, OpenHouse, client_of, house_rules
+from tests.web.house import OpenHouse, Rings, client_of, house_rules
 
 __all__ = ["database_url", "template_database"]
 

@@ -94,7 +94,7 @@ def client_of(services: Services) -> AsyncClient:
         probes={"database": well, "redis": well},
     )
     transport = ASGITransport(app=app, raise_app_exceptions=True)  # type: ignore[arg-type]
-    return AsyncClient(transport=transport, base_url="http://meetbot.test")  # noqa: TID251 - a test
+    return AsyncClient(transport=transport, base_url="http://meetbot.test")
 
 
 def house_rules() -> House:

@@ -20,6 +20,7 @@ from meetbot_calendar.errors import (
     TryLater,
 )
 from meetbot_calendar.gateways.transport import Answer, Transport, retry_after
+from meetbot_calendar.gateways.untrusted import child, object_in, text
 
 _TIME_LIMIT = 15.0
 _MAX_BYTES = 64 * 1024
@@ -40,10 +41,6 @@ _Seconds = Annotated[float, msgspec.Meta(ge=0, le=10_000_000)]
 
 class _Accepted(msgspec.Struct, frozen=True):
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-
-
-class _Refusal(msgspec.Struct, frozen=True):
-    code: str = ""
 
 
 class _ReportData(msgspec.Struct, frozen=True):
@@ -76,7 +73,7 @@ class MeetbotFleet:
     ) -> None:
         self._transport = transport
         self._bots = f"{url.rstrip('/')}/bots"
-        self._authorization = f"Bearer {api_key}"
+        self._authorization = f"Bearer {api_key}".strip()  # without a key: refused, not unsendable
         self._callback_secret = callback_secret
 
     async def send(self, order: Order) -> str:
@@ -168,10 +165,8 @@ def _trouble(answer: Answer) -> MeetbotError:
 
 def _refusal_code(answer: Answer) -> str:
     """Return the fleet's own code where it is one word; its sentences may hold meeting links."""
-    try:
-        code = answer.read(_Refusal).code
-    except (TryLater, GiveUp):
-        code = ""
+    body = object_in(answer.body)
+    code = text(body, "code") or text(child(body, "error"), "code") or ""
     return code if _CODE.fullmatch(code) else "fleet_refused"
 
 

@@ -79,10 +79,8 @@ class Mailbox:
         params: Mapping[str, str] | None = None,
         json: object = None,
     ) -> Answer:
-        """Send one request; ``path`` is beneath Graph's address, or a link of Graph's."""
-        url = path if "://" in path else f"{self._graph.url}{path}"
-        if not self._graph.owns(url):
-            raise TryLater("Graph's link leads elsewhere", code="foreign_link")
+        """Send one request; ``path`` is a link that Graph owns, or lies beneath its address."""
+        url = path if self._graph.owns(path) else f"{self._graph.url}{path}"
         async with self._door:
             return await self._graph.send(method, url, self._token, params, json)
 
@@ -114,6 +112,8 @@ class Mailbox:
             params = None  # a next link carries its own
             rows += children(body, "value")
             link, end = text(body, "@odata.nextLink"), text(body, "@odata.deltaLink")
+            if link is not None and not self.owns(link):
+                raise TryLater("Graph's link leads elsewhere", code="foreign_link")
         return rows, end
 
     def owns(self, link: str) -> bool:

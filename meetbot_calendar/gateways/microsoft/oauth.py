@@ -5,6 +5,7 @@ msal takes https alone, so a simulator on this machine is reached by rewriting a
 """
 
 import hmac
+import warnings
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -46,6 +47,8 @@ class MicrosoftGrants:
         self, app: OAuthApp, *, redirect_uri: str, state: str, login_hint: str | None
     ) -> Consent:
         """Make the address of the sign-in page, with a PKCE challenge and a nonce."""
+        # the callback is a GET by contract: PKCE and state guard what form_post would
+        warnings.filterwarnings("ignore", message="response_mode='form_post' is recommended")
         flow = await blocking.in_thread(
             lambda: self._with(
                 app,

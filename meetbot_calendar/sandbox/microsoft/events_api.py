@@ -109,18 +109,29 @@ async def read_event(
     return answer(caller, shown | selected(whole, query))
 
 
-@get("/me/events/{event_id:str}/instances", target=_EVENTS)
+@get(
+    [
+        "/me/events/{event_id:str}/instances",
+        "/me/calendars/{calendar_id:str}/events/{event_id:str}/instances",
+    ],
+    target=_EVENTS,
+)
 async def list_instances(
-    world: Here, caller: Admitted, request: Request[Any, Any, Any], event_id: FromPath[str]
+    world: Here,
+    caller: Admitted,
+    request: Request[Any, Any, Any],
+    event_id: FromPath[str],
+    calendar_id: FromPath[str | None] = None,
 ) -> Response[bytes]:
     """Return the occurrences and exceptions of one series in a window."""
-    seen, item = _find(world, caller, event_id, None)
+    seen, item = _find(world, caller, event_id, calendar_id)
     query = query_of(request)
     window = window_of(query)
     if not is_master(item.row) or item.kind != "seriesMaster":
         raise bad_parameter("The event is not a series master.")
     items = occurrences(seen.calendar, item.row, window)
-    return _listed(caller, seen, f"/me/events/{event_id}/instances", query, items)
+    stem = f"/me/calendars/{calendar_id}" if calendar_id else "/me"
+    return _listed(caller, seen, f"{stem}/events/{event_id}/instances", query, items)
 
 
 def _view(caller: Caller, seen: Sight, query: dict[str, str]) -> Response[bytes]:

@@ -2,6 +2,7 @@
 
 import base64
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -65,7 +66,9 @@ def _key(world: World) -> rsa.RSAPrivateKey:
     return key
 
 
+@cache
 def _new_key() -> str:
+    """Make one key per process: it takes a while, and nobody minds sharing it."""
     made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return made.private_bytes(
         serialization.Encoding.PEM,

@@ -1,6 +1,6 @@
 """patternedRecurrence from RRULE and back (providers 6.7): what Outlook can repeat, and how."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,7 +27,7 @@ def from_rrule(line: str, start: datetime, zone: str) -> dict[str, Any]:
     Raises ValueError for what Outlook has no pattern for (hours, several days of a month, ...).
     """
     parts = dict(p.split("=", 1) for p in line.upper().partition(":")[2].split(";") if p)
-    return {"pattern": _pattern(parts, start.date()), "range": _range(parts, start.date(), zone)}
+    return {"pattern": _pattern(parts, start.date()), "range": _range(parts, start, zone)}
 
 
 def to_rrule(recurrence: dict[str, Any]) -> str:
@@ -80,10 +80,10 @@ def _day_of_month(parts: dict[str, str], first: date) -> int:
     return max(given)
 
 
-def _range(parts: dict[str, str], first: date, zone: str) -> dict[str, Any]:
+def _range(parts: dict[str, str], start: datetime, zone: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "type": "noEnd",
-        "startDate": first.isoformat(),
+        "startDate": start.date().isoformat(),
         "endDate": "0001-01-01",
         "recurrenceTimeZone": zones.windows_name(zone),
         "numberOfOccurrences": 0,
@@ -91,15 +91,17 @@ def _range(parts: dict[str, str], first: date, zone: str) -> dict[str, Any]:
     if "COUNT" in parts:
         found |= {"type": "numbered", "numberOfOccurrences": int(parts["COUNT"])}
     elif "UNTIL" in parts:
-        found |= {"type": "endDate", "endDate": _until_day(parts["UNTIL"], zone).isoformat()}
+        found |= {"type": "endDate", "endDate": _last_day(parts["UNTIL"], start, zone).isoformat()}
     return found
 
 
-def _until_day(until: str, zone: str) -> date:
-    if "T" not in until:
-        return date.fromisoformat(until)
+def _last_day(until: str, start: datetime, zone: str) -> date:
+    """Return the last local date whose occurrence, at the series' time of day, is not too late."""
     moment = datetime.fromisoformat(until)
-    return moment.astimezone(ZoneInfo(zone)).date() if moment.tzinfo else moment.date()
+    if "T" not in until:
+        return moment.date()
+    local = moment.astimezone(ZoneInfo(zone)) if moment.tzinfo else moment
+    return local.date() if local.time() >= start.time() else local.date() - timedelta(days=1)
 
 
 def _end(span: dict[str, Any]) -> list[str]:

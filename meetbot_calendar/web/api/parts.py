@@ -68,6 +68,11 @@ def page_of(listed: Listing[V], results: tuple[T, ...]) -> PageOf[T]:
     )
 
 
+def whole(results: tuple[T, ...]) -> PageOf[T]:
+    """Write a list that is short enough to have one page."""
+    return PageOf(results=results, next=None, previous=None, has_more=False)
+
+
 def utc(instant: datetime) -> datetime:
     """Bring an instant to UTC, so that it is written with ``Z``."""
     return instant.astimezone(UTC)

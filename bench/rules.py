@@ -1,0 +1,306 @@
+"""How fast the rule engine is: against four libraries, rule by rule, and deciding in bulk.
+
+``python bench/rules.py`` makes a throw-away environment for each rival (they share a module name)
+with pip, measures all in one run, and prints evaluations a second and the ratio to the fastest
+rival. ``--environments DIR`` keeps the environments there for the next run.
+"""
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+# Run as a script, this file's own folder comes first, where this file is called `rules` too.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from bench.rival import Json, rate  # noqa: E402
+from rules import evaluate  # noqa: E402
+from rules.budget import RULE_STEPS, Fuel  # noqa: E402
+from rules.build import Builder  # noqa: E402
+from rules.decision import Case, decide  # noqa: E402
+from rules.facts import (  # noqa: E402
+    FACTS_KIND,
+    AttendeeFact,
+    Facts,
+    Person,
+    UserFact,
+    Weekday,
+    as_data,
+)
+from rules.parse import parse_rule_set  # noqa: E402
+from rules.part import Run  # noqa: E402
+from rules.vocabulary import Scope  # noqa: E402
+
+RIVALS: Final = {
+    "panzi-json-logic": "1.0.1",
+    "json-logic-qubit": "0.9.1",
+    "json-logic-modernized": "1.0.1",
+    "jsonlogic-rs": "0.5.0",
+}
+
+# JsonLogic as jsonlogic.com defines it, so that every rival can run it.
+RULES: dict[str, Json] = {
+    "manager 1:1": {
+        "and": [
+            {"var": "is_one_on_one"},
+            {"in": [{"var": "user.attributes.manager_email"}, {"var": "attendee_emails"}]},
+        ]
+    },
+    "customer domain": {"in": ["customer.com", {"var": "domains"}]},
+    "title words": {
+        "or": [
+            {"in": ["stand-up", {"var": "title"}]},
+            {"in": ["lunch", {"var": "title"}]},
+            {"in": ["interview", {"var": "title"}]},
+            {"in": ["1:1", {"var": "title"}]},
+        ]
+    },
+    "gate": {
+        "and": [
+            {"!": {"var": "is_all_day"}},
+            {"!=": [{"var": "my_response"}, "declined"]},
+            {"in": [{"var": "visibility"}, ["default", "public"]]},
+            {">": [{"var": "duration_minutes"}, 10]},
+        ]
+    },
+    "external guest": {
+        "some": [
+            {"var": "attendees"},
+            {
+                "and": [
+                    {"!=": [{"var": "domain"}, "acme.com"]},
+                    {"!": {"var": "is_resource"}},
+                ]
+            },
+        ]
+    },
+    "three accepted": {
+        ">=": [
+            {
+                "reduce": [
+                    {
+                        "filter": [
+                            {"var": "attendees"},
+                            {"==": [{"var": "response"}, "accepted"]},
+                        ]
+                    },
+                    {"+": [{"var": "accumulator"}, 1]},
+                    0,
+                ]
+            },
+            3,
+        ]
+    },
+    "working hours": {
+        "and": [
+            {"<=": [9, {"var": "start_hour"}, 17]},
+            {"!": {"in": [{"var": "weekday"}, ["saturday", "sunday"]]}},
+            {"<": [{"var": "attendee_count"}, 20]},
+        ]
+    },
+    "choice": {
+        "if": [
+            {"var": "is_internal"},
+            {"and": [{"var": "is_recurring"}, {"<": [{"var": "attendee_count"}, 5]}]},
+            {"==": [{"var": "organizer.domain"}, "customer.com"]},
+            True,
+            {">=": [{"+": [{"var": "external_count"}, {"var": "attendee_count"}]}, 6]},
+        ]
+    },
+}
+
+
+def events(count: int) -> list[Facts]:
+    """Make events as calendars have them: two to thirteen guests, about 2 KB each."""
+    return [_event(number) for number in range(count)]
+
+
+def _event(number: int) -> Facts:
+    start = datetime(2026, 11, 23, 7 + number % 11, tzinfo=UTC) + timedelta(days=number % 7)
+    guests = tuple(_guest(number, at) for at in range(2 + number % 12))
+    people = [guest for guest in guests if not guest.is_resource]
+    domains = tuple(dict.fromkeys(guest.domain or "" for guest in people))
+    external = [guest for guest in people if guest.domain != "acme.com"]
+    titles = ("Weekly stand-up", "Quarterly review with Customer", "1:1 Ann and Bob", "Roadmap")
+    days: tuple[Weekday, ...] = (
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+    )
+    return Facts(
+        title=titles[number % 4],
+        description="Agenda: numbers, risks, next steps. " * 4,
+        platform="google_meet",
+        meeting_url="https://meet.google.com/abc-defg-hij",
+        start=start,
+        end=start + timedelta(minutes=30),
+        duration_minutes=30,
+        start_hour=start.hour,
+        weekday=days[start.weekday()],
+        timezone="Europe/Berlin",
+        is_recurring=number % 2 == 0,
+        provider="google",
+        account_id="ann@acme.com",
+        organizer=Person(email="ann@acme.com", domain="acme.com", name="Ann", is_self=True),
+        attendees=guests,
+        attendee_count=len(people),
+        attendee_emails=tuple(guest.email or "" for guest in people),
+        domains=domains,
+        external_domains=tuple(domain for domain in domains if domain != "acme.com"),
+        external_count=len(external),
+        is_internal=not external,
+        is_external=bool(external),
+        is_one_on_one=len(people) == 2,
+        my_response="accepted",
+        visibility="default",
+        show_as="busy",
+        event_type="default",
+        user=UserFact(email="ann@acme.com", attributes={"manager_email": "guest1@acme.com"}),
+    )
+
+
+def _guest(number: int, at: int) -> AttendeeFact:
+    is_room = at == 5
+    domain = "customer.com" if at == 6 + number % 5 else "acme.com"
+    return AttendeeFact(
+        email=f"guest{at}@{domain}",
+        domain=domain,
+        name=f"Guest number {at}",
+        response=("accepted", "tentative", "needs_action")[(number + at) % 3],
+        is_self=at == 0,
+        is_resource=is_room,
+    )
+
+
+def measure_ours(data: list[Json], seconds: float) -> dict[str, dict[str, Json]]:
+    """Measure rules compiled once, and ``evaluate``, which is handed the JSON each time."""
+    report: dict[str, dict[str, Json]] = {}
+    for name, rule in RULES.items():
+        run = Builder().build(rule, None, Scope(FACTS_KIND)).run
+
+        def compiled(run: Run = run) -> None:
+            for event in data:
+                run(event, Fuel(RULE_STEPS))
+
+        def handed(rule: Json = rule) -> None:
+            for event in data:
+                evaluate(rule, event)
+
+        report[name] = {
+            "rate": rate(compiled, seconds) * len(data),
+            "evaluate": rate(handed, seconds) * len(data),
+            "answers": [evaluate(rule, event) for event in data],
+        }
+    return report
+
+
+def measure_rival(python: Path, library: str, data: list[Json], seconds: float) -> Json:
+    """Measure a rival in its own environment."""
+    task = {"library": library, "rules": RULES, "events": data, "seconds": seconds}
+    script = Path(__file__).with_name("rival.py")
+    done = subprocess.run(  # noqa: S603 - our own script
+        [python, script], input=json.dumps(task), capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def environment(folder: Path, library: str) -> Path:
+    """Make an environment with one rival in it, unless it is there; give its interpreter."""
+    python = folder / library / "bin" / "python"
+    if not python.exists():
+        venv.create(folder / library, with_pip=True)
+        wanted = f"{library}=={RIVALS[library]}"
+        install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", wanted]
+        subprocess.run(install, check=True)  # noqa: S603 - our own list
+    return python
+
+
+def compare(folder: Path, seconds: float) -> None:
+    """Print rates rule by rule, and the ratio to the fastest rival."""
+    data = [as_data(facts) for facts in events(24)]
+    ours = measure_ours(data, seconds)
+    rivals = {
+        library: measure_rival(environment(folder, library), library, data, seconds)
+        for library in RIVALS
+    }
+    print(f"| rule | compiled once | evaluate() | {' | '.join(RIVALS)} | ratio | evaluate ratio |")
+    print(f"|---|{'--:|' * (len(RIVALS) + 4)}")
+    ratios: list[float] = []
+    handed: list[float] = []
+    for name in RULES:
+        rates = {library: report[name]["rate"] for library, report in rivals.items()}
+        for library, report in rivals.items():
+            if report[name]["answers"] != ours[name]["answers"]:
+                print(f"(note: {library} answers otherwise on “{name}”)", file=sys.stderr)
+        ratios.append(ours[name]["rate"] / max(rates.values()))
+        handed.append(ours[name]["evaluate"] / max(rates.values()))
+        shown = " | ".join(f"{rates[library]:,.0f}" for library in RIVALS)
+        print(
+            f"| {name} | {ours[name]['rate']:,.0f} | {ours[name]['evaluate']:,.0f} | {shown} "
+            f"| {ratios[-1]:.1f}x | {handed[-1]:.1f}x |"
+        )
+    print(f"\ngeometric mean: {mean(ratios):.1f}x compiled once, {mean(handed):.1f}x evaluate()")
+    print(f"smallest ratio: {min(ratios):.1f}x compiled once, {min(handed):.1f}x evaluate()")
+
+
+def mean(ratios: list[float]) -> float:
+    """Give the geometric mean."""
+    return math.exp(sum(map(math.log, ratios)) / len(ratios))
+
+
+def decide_in_bulk(count: int) -> None:
+    """Print how many events a second are decided under 100 rules, none of which matches."""
+    ours = {
+        "between": {"between": [{"var": "start_hour"}, 22, 23]},
+        "pattern": {"matches": [{"var": "title"}, r"(?i)\bpayroll\b"]},
+        "never": {"and": [{"var": "is_internal"}, {">": [{"var": "external_count"}, 0]}]},
+        "room": {"some": [{"var": "attendees"}, {"==": [{"var": "email"}, "nobody@acme.com"]}]},
+        "domains": {"intersects": [{"var": "domains"}, ["other.com", "another.com"]]},
+    }
+    pool = list(ours.values())
+    listed = [
+        {"name": f"rule {number}", "action": "skip", "when": pool[number % len(pool)]}
+        for number in range(100)
+    ]
+    began = time.perf_counter()
+    rule_set = parse_rule_set({"default": "skip", "rules": listed})
+    parsed = time.perf_counter()
+    cases = [
+        Case(facts=facts, has_link=True, has_times=True, rule_set=rule_set)
+        for facts in events(count)
+    ]
+    made = time.perf_counter()
+    for case in cases:
+        decide(case)
+    spent = time.perf_counter() - made
+    print(f"\nparse 100 rules: {(parsed - began) * 1e3:.1f} ms")
+    print(f"decide {count:,} events under 100 rules: {spent:.2f} s, {count / spent:,.0f} events/s")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--environments", type=Path, help="keep the rivals' environments here")
+    arguments.add_argument("--seconds", type=float, default=0.3, help="length of one round")
+    arguments.add_argument("--events", type=int, default=10_000)
+    chosen = arguments.parse_args()
+    if chosen.environments:
+        compare(chosen.environments, chosen.seconds)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            compare(Path(folder), chosen.seconds)
+    decide_in_bulk(chosen.events)
+
+
+if __name__ == "__main__":
+    main()
