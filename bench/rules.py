@@ -226,32 +226,42 @@ def environment(folder: Path, library: str) -> Path:
     return python
 
 
-def compare(folder: Path, seconds: float) -> None:
+def compare(folder: Path, seconds: float, passes: int) -> None:
     """Print rates rule by rule, and the ratio to the fastest rival."""
     data = [as_data(facts) for facts in events(24)]
-    ours = measure_ours(data, seconds)
-    rivals = {
-        library: measure_rival(environment(folder, library), library, data, seconds)
-        for library in RIVALS
-    }
-    print(f"| rule | compiled once | evaluate() | {' | '.join(RIVALS)} | ratio | evaluate ratio |")
-    print(f"|---|{'--:|' * (len(RIVALS) + 4)}")
-    ratios: list[float] = []
-    handed: list[float] = []
+    best: dict[tuple[str, str], float] = {}
+    for _ in range(passes):  # by turns, so that what else the machine does is spread over all
+        ours = measure_ours(data, seconds)
+        for name, report in ours.items():
+            _keep_best(best, name, "compiled once", report["rate"])
+            _keep_best(best, name, "evaluate()", report["evaluate"])
+        for library in RIVALS:
+            theirs = measure_rival(environment(folder, library), library, data, seconds)
+            for name, report in theirs.items():
+                _keep_best(best, name, library, report["rate"])
+                if report["answers"] != ours[name]["answers"]:
+                    print(f"({library} answers otherwise on “{name}”)", file=sys.stderr)
+    _print_table(best)
+
+
+def _keep_best(best: dict[tuple[str, str], float], name: str, who: str, found: float) -> None:
+    best[name, who] = max(found, best.get((name, who), 0.0))
+
+
+def _print_table(best: dict[tuple[str, str], float]) -> None:
+    columns = ("compiled once", "evaluate()", *RIVALS)
+    print(f"| rule | {' | '.join(columns)} | ratio | evaluate() ratio |")
+    print(f"|---|{'--:|' * (len(columns) + 2)}")
+    ratios: dict[str, list[float]] = {"compiled once": [], "evaluate()": []}
     for name in RULES:
-        rates = {library: report[name]["rate"] for library, report in rivals.items()}
-        for library, report in rivals.items():
-            if report[name]["answers"] != ours[name]["answers"]:
-                print(f"(note: {library} answers otherwise on “{name}”)", file=sys.stderr)
-        ratios.append(ours[name]["rate"] / max(rates.values()))
-        handed.append(ours[name]["evaluate"] / max(rates.values()))
-        shown = " | ".join(f"{rates[library]:,.0f}" for library in RIVALS)
-        print(
-            f"| {name} | {ours[name]['rate']:,.0f} | {ours[name]['evaluate']:,.0f} | {shown} "
-            f"| {ratios[-1]:.1f}x | {handed[-1]:.1f}x |"
-        )
-    print(f"\ngeometric mean: {mean(ratios):.1f}x compiled once, {mean(handed):.1f}x evaluate()")
-    print(f"smallest ratio: {min(ratios):.1f}x compiled once, {min(handed):.1f}x evaluate()")
+        fastest = max(best[name, library] for library in RIVALS)
+        for who, found in ratios.items():
+            found.append(best[name, who] / fastest)
+        rates = " | ".join(f"{best[name, who]:,.0f}" for who in columns)
+        print(f"| {name} | {rates} | " + " | ".join(f"{r[-1]:.1f}x" for r in ratios.values()), "|")
+    for who, found in ratios.items():
+        print(f"\n{who}: geometric mean {mean(found):.1f}x, smallest {min(found):.1f}x", end="")
+    print()
 
 
 def mean(ratios: list[float]) -> float:
@@ -291,14 +301,15 @@ def decide_in_bulk(count: int) -> None:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--environments", type=Path, help="keep the rivals' environments here")
-    arguments.add_argument("--seconds", type=float, default=0.3, help="length of one round")
+    arguments.add_argument("--seconds", type=float, default=0.1, help="length of one round")
+    arguments.add_argument("--passes", type=int, default=3, help="rounds, by turns")
     arguments.add_argument("--events", type=int, default=10_000)
     chosen = arguments.parse_args()
     if chosen.environments:
-        compare(chosen.environments, chosen.seconds)
+        compare(chosen.environments, chosen.seconds, chosen.passes)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            compare(Path(folder), chosen.seconds)
+            compare(Path(folder), chosen.seconds, chosen.passes)
     decide_in_bulk(chosen.events)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from meetbot_calendar.embedded.trouble import CannotStart, in_words
 from meetbot_calendar.settings import Settings, SettingsInvalid
+from meetbot_calendar.telemetry import configure_logging
 
 # Each module has ``arguments(parser)`` and ``main(settings, given) -> exit code``. It is imported
 # when it is asked for: one command does not wait for the libraries of another.
@@ -36,7 +37,9 @@ def _run(words: list[str]) -> int:
     given = parser.parse_args(words[1:])
     try:
         with in_words(Path.cwd()):
-            return int(module.main(Settings.load(), given))
+            settings = Settings.load()
+            configure_logging(settings.log_format, settings.log_level)
+            return int(module.main(settings, given))
     except SettingsInvalid as error:
         lines = [f"{f.name}: {f.problem}\n    what to do: {f.remedy}" for f in error.faults]
         return _fail("The settings cannot be used.", *lines)

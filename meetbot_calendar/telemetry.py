@@ -24,7 +24,7 @@ _MARKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(://[^\s/:@]*):[^\s@]+@"), rf"\1:{MASK}@"),
     (
         re.compile(
-            r"(?i)([?&;](?:code|state|\w*token|\w*secret|assertion|password|\w*key)=)[^&\s\"']+"
+            r"(?i)([?&;](?:code|state|\w*token|\w*secret|assertion|password|pwd|\w*key)=)[^&\s\"']+"
         ),
         rf"\1{MASK}",
     ),

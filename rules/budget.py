@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import msgspec
+
 RULE_STEPS: Final = 100_000
 """For one rule of a rule set. A step is about one operator: some 20 to 50 ns."""
 DECISION_STEPS: Final = 1_000_000
@@ -16,13 +18,10 @@ class OutOfBudget(Exception):
     """An evaluation needed more steps, a longer text or deeper nesting than it may have."""
 
 
-class Fuel:
+class Fuel(msgspec.Struct, gc=False):
     """The steps that are left."""
 
-    __slots__ = ("left",)
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
+    left: int
 
     def spend(self, steps: int) -> None:
         """Take steps away. Raises ``OutOfBudget`` when there are not enough."""

@@ -4,7 +4,7 @@ from rules.budget import Fuel, OutOfBudget
 from rules.faults import Fault, Where, did_you_mean, pointer, shown
 from rules.kinds import ANY, LIST_FLAG, OBJECT_FLAG, Kind, either, list_of
 from rules.language import OPERATORS, OTHER_WORDS, UnknownOperator
-from rules.operators.reading import variable
+from rules.operators.reading import is_sure, variable
 from rules.part import Args, Part, literal
 from rules.paths import Unforeseeable, paths_in
 from rules.pattern import PatternRefused
@@ -131,12 +131,20 @@ def _list(parts: list[Part]) -> Part:
 
 
 def _variable(args: Args, scope: Scope) -> Part:
-    kind = ANY
+    kind, field = ANY, ""
     if not args or args[0].is_literal:
-        found = scope.kind_of(_path_of(args)) or ANY
-        kind = either([found, *(part.kind for part in args[1:])])
-    run = variable(args, scope.shape)
-    return Part(run=run, kind=kind, cost=_cost(args), op="var", args=args)
+        path = _path_of(args)
+        kind = either([scope.kind_of(path) or ANY, *(part.kind for part in args[1:])])
+        field = path if len(args) == 1 and "." not in path else ""
+    return Part(
+        run=variable(args, scope.shape),
+        kind=kind,
+        cost=_cost(args),
+        op="var",
+        args=args,
+        field=field,
+        is_sure=is_sure(scope.shape, field),
+    )
 
 
 def _path_of(args: Args) -> str:

@@ -65,7 +65,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """All that one decision needs.
 
     ``opted_out`` is the sentence of ``matches_opt_out``. ``policy`` are the tenant's rules, which
-    beat every user's; ``rule_set`` is the user's own, ``tenant_default`` counts where it is missing.
+    beat every user's; ``rule_set`` is the user's own, ``tenant_default`` counts where it is None.
     """
 
     facts: Facts
@@ -154,29 +154,30 @@ class _Hearing:
         return self._by_rule("rule", rule) if rule else self._by_default()
 
     def _first_match(self, source: _RuleSource, rule_set: RuleSet) -> Rule | None:
-        data, fuel = self._data, Fuel(0)
         for rule in rule_set.rules:
-            given = fuel.left = min(RULE_STEPS, self._left)
-            try:
-                fuel.spend(rule.when.cost)
-                value = rule.when.run(data, fuel)
-            except (OutOfBudget, RecursionError):
+            outcome = self._outcome(rule)
+            if outcome == "error":
                 self._errors.append(rule.name)
-                self._note(source, rule, "error")
-                continue
-            finally:
-                self._left -= given - max(fuel.left, 0)
-            if truthy(value):
-                self._note(source, rule, "matched")
+            if self._steps is not None:
+                because = {} if outcome == "error" else self._because(rule)
+                step = Step(rule=rule.name, source=source, outcome=outcome, because=because)
+                self._steps.append(step)
+            if outcome == "matched":
                 return rule
-            self._note(source, rule, "not_matched")
         return None
 
-    def _note(self, source: _RuleSource, rule: Rule, outcome: _Outcome) -> None:
-        if self._steps is not None:
-            because = {} if outcome == "error" else self._because(rule)
-            step = Step(rule=rule.name, source=source, outcome=outcome, because=because)
-            self._steps.append(step)
+    def _outcome(self, rule: Rule) -> _Outcome:
+        given = min(RULE_STEPS, self._left)
+        fuel = Fuel(given - rule.when.cost)
+        if fuel.left < 0:
+            return "error"
+        try:
+            value = rule.when.run(self._data, fuel)
+        except (OutOfBudget, RecursionError):
+            self._left -= given
+            return "error"
+        self._left -= given - fuel.left
+        return "matched" if truthy(value) else "not_matched"
 
     def _because(self, rule: Rule) -> dict[str, Json]:
         try:

@@ -1,6 +1,6 @@
 """Any JsonLogic and any data give a value: compiled once, always within a budget."""
 
-import functools
+from typing import Final
 
 import msgspec
 
@@ -11,8 +11,10 @@ from rules.part import Part
 from rules.values import Json
 from rules.vocabulary import Scope
 
-_LARGEST_KEY = 1 << 16
-_LARGEST_RESULT = 2_000_000
+_LARGEST_RESULT: Final = 2_000_000
+_LARGEST_KEY: Final = 1 << 16
+_MOST_KNOWN: Final = 512
+_known: Final[dict[bytes, Part]] = {}
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -23,29 +25,32 @@ def evaluate(logic: Json, data: Json = None) -> Json:
     ``UnknownOperator`` and ``PatternRefused`` where it comes to such a place.
     """
     try:
-        part = _compiled(logic)
-        fuel = Fuel(EVALUATION_STEPS)
-        fuel.spend(part.cost)
-        value = part.run(data, fuel)
-        if value.__class__ is list and part.op != "var":
-            _weigh(value)
+        part = _known.get(_encode(logic))
+    except (OverflowError, UnicodeEncodeError, RecursionError):
+        part = None
+    try:
+        if part is None:
+            part = _compiled(logic)
+        value = part.run(data, Fuel(EVALUATION_STEPS - part.cost))
     except RecursionError:
         raise OutOfBudget("the expression or its data is nested too deeply") from None
+    if value.__class__ is list and part.op != "var":
+        _weigh(value)
     return value
 
 
 def _compiled(logic: Json) -> Part:
+    """Compile, and remember by the logic's bytes, so that changing it later changes nothing."""
     try:
         key = _encode(logic)
     except (OverflowError, UnicodeEncodeError):
         return _build(logic)  # numbers over 64 bits, halves of surrogate pairs
-    return _build(logic) if len(key) > _LARGEST_KEY else _compiled_once(key)
-
-
-@functools.lru_cache(maxsize=512)
-def _compiled_once(key: bytes) -> Part:
-    # Built from a copy, so that changing the original later changes nothing here.
-    return _build(msgspec.msgpack.decode(key))
+    part = _build(msgspec.msgpack.decode(key))
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    if len(key) <= _LARGEST_KEY:
+        _known[key] = part
+    return part
 
 
 def _build(logic: Json) -> Part:

@@ -18,7 +18,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """A literal (``op`` is empty) or an operator with its arguments.
 
     ``cost`` is the steps of running it once, the passes of loops inside not counted: those are
-    taken from the fuel as they come.
+    taken from the fuel as they come. ``field`` names what it reads where that is all it does, and
+    ``is_sure`` says that the data has it for certain: operators may then read it themselves.
     """
 
     run: Run
@@ -27,6 +28,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     op: str = ""
     args: tuple["Part", ...] = ()
     value: Json = None
+    field: str = ""
+    is_sure: bool = False
 
     @property
     def is_literal(self) -> bool:

@@ -8,9 +8,11 @@ from meetbot_calendar.commands.operator_key import with_operator_key
 from meetbot_calendar.commands.port import require_free_port
 from meetbot_calendar.commands.serve import serve
 from meetbot_calendar.commands.stores import open_stores
+from meetbot_calendar.probes import probes_of
 from meetbot_calendar.settings import Settings
 from meetbot_calendar.web.app import create_app
-from meetbot_calendar.wiring import open_services
+from meetbot_calendar.wiring import open_services, required
+from tenants.api_keys import same_key
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -27,6 +29,12 @@ def main(settings: Settings, given: Namespace) -> int:
 
 
 async def _serve(stores: Settings, stop: asyncio.Event) -> int:
+    operator_key = required(stores.operator_key)
     async with open_services(stores) as services:
-        await serve(create_app(services), stores.host, stores.port, stop)
+        app = create_app(
+            services,
+            is_operator=lambda key: same_key(key, operator_key),
+            probes=probes_of(services),
+        )
+        await serve(app, stores.host, stores.port, stop)
     return 0

@@ -127,7 +127,7 @@ def key_provider(settings: Settings) -> Finding:
     """See that nobody else can read the master key; Vault is asked elsewhere."""
 
     def look() -> str:
-        path = settings.data_dir / "master.key"
+        path = settings.data_dir / "keys" / "master.key"
         with in_words(path):
             if not path.exists():
                 return f"{path} is made on first start"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from meetbot_calendar.embedded.started import Part, Started
-from meetbot_calendar.embedded.trouble import CannotStart
+from meetbot_calendar.embedded.trouble import CannotStart, remedy_for
 
 _READY_WITHIN = 60.0
 _STEP = 0.05
@@ -70,7 +70,7 @@ class Supervisor:
             if not kept.started.is_alive or time.monotonic() > deadline:
                 reason = kept.part.why_it_ended(kept.started)
                 cause = f"{kept.part.name} did not start: {reason}"
-                raise CannotStart(cause, "mend that, and start again")
+                raise CannotStart(cause, remedy_for(reason))
             await _pause(stop)
 
     def _tend(self, kept: _Kept) -> None:

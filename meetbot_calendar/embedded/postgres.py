@@ -9,7 +9,7 @@ from meetbot_calendar.embedded.account import run, spawn
 from meetbot_calendar.embedded.binaries import PostgresPrograms
 from meetbot_calendar.embedded.site import Site
 from meetbot_calendar.embedded.started import Started
-from meetbot_calendar.embedded.trouble import CannotStart, last_words, tail
+from meetbot_calendar.embedded.trouble import CannotStart, last_words, remedy_for, tail
 from meetbot_calendar.embedded.vacancy import vacate
 
 # One statement a line: that is how the stand-alone server reads them. Passwords are url-safe
@@ -109,7 +109,8 @@ class Postgres:
         done = run(program, account=self._site.account, folder=folder, text=text)
         if done.returncode:
             cause = f"PostgreSQL's data could not be made in {self._site.folder}"
-            raise CannotStart(f"{cause}: {last_words(done.stdout)}", "mend that, and start again")
+            said = last_words(done.stdout)
+            raise CannotStart(f"{cause}: {said}", remedy_for(said))
 
     def _refuse_data_of_another_version(self) -> None:
         found = (self._data / "PG_VERSION").read_text().strip()

@@ -20,7 +20,7 @@ from meetbot_calendar.embedded.state import (
     read_state,
     write_state,
 )
-from meetbot_calendar.embedded.trouble import CannotStart, in_words
+from meetbot_calendar.embedded.trouble import CannotStart, in_words, remedy_for
 from meetbot_calendar.embedded.vacancy import vacate
 from meetbot_calendar.embedded.valkey import Valkey
 
@@ -150,8 +150,8 @@ class EmbeddedServers:
         deadline = time.monotonic() + _PATIENCE
         while not part.is_ready(started):
             if not started.is_alive or time.monotonic() > deadline:
-                cause = f"{part.name} did not start: {part.why_it_ended(started)}"
-                raise CannotStart(cause, f"mend that; its log is under {self._data_dir}")
+                said = part.why_it_ended(started)
+                raise CannotStart(f"{part.name} did not start: {said}", remedy_for(said))
             time.sleep(_STEP)
 
 

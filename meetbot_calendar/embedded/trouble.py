@@ -2,9 +2,12 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_COMPLAINT = re.compile(r"FATAL|PANIC|ERROR|error:|could not|No space left")
 
 
 class CannotStart(Exception):
@@ -31,9 +34,16 @@ def in_words(place: Path) -> Iterator[None]:
 
 
 def last_words(output: bytes) -> str:
-    """Return the last line of a program's output that says something."""
+    """Return the last complaint in a program's output, or else its last line."""
     lines = [line.strip() for line in output.decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+    complaints = [line for line in lines if _COMPLAINT.search(line)]
+    return (complaints or lines or ["it said nothing"])[-1]
+
+
+def remedy_for(words: str) -> str:
+    """Say what to do about what a program said."""
+    full = "No space left on device" in words
+    return "free some space, then start again" if full else "mend that, then start again"
 
 
 def tail(log: Path) -> str:

@@ -80,6 +80,15 @@ class RedisWakeUps:
         else:
             self._recover()
 
+    async def probe(self) -> str | None:
+        """Ask Redis whether it is there; None when it is, else a sentence."""
+        try:
+            async with asyncio.timeout(TIME_LIMIT):
+                await self._redis.ping()
+        except (RedisError, OSError, TimeoutError):
+            return "Redis is away: work is found by the sweep, up to a second late; start it again"
+        return None
+
     def _may_try(self) -> bool:
         """Let one caller at a time find out whether Redis is back."""
         now = asyncio.get_running_loop().time()

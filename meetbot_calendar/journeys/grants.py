@@ -12,6 +12,7 @@ from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import calendars, connections, messages
 from meetbot_calendar.storage.connections import GrantRow
 from tenants.identity import TenantContext, TenantId
+from tenants.secrets.keyring import TenantCipher
 from tenants.storage import oauth_apps, users
 from tenants.storage.session import TenantSession
 
@@ -32,8 +33,11 @@ async def unseal(services: Services, row: GrantRow) -> Grant:
     """Open a grant."""
     tenant_id = row.connection.tenant_id
     cipher = await services.keyring.cipher(tenant_id, "grant", services.clock.now())
-    opened = cipher.open(row.connection.id, row.sealed)
-    return msgspec.msgpack.decode(opened, type=Grant)
+    return _opened(cipher, row)
+
+
+def _opened(cipher: TenantCipher, row: GrantRow) -> Grant:
+    return msgspec.msgpack.decode(cipher.open(row.connection.id, row.sealed), type=Grant)
 
 
 async def fresh(
@@ -52,13 +56,14 @@ async def fresh(
     """
     while True:
         now = services.clock.now()
+        cipher = await services.keyring.cipher(context.tenant_id, "grant", now)
         async with services.database.tenant(context.tenant_id) as session:
             row = await connections.read_grant(session, connection_id)
             if row is None:
                 raise Missing("there is no such connection")
             if row.connection.status == "needs_reauth":
                 raise ReconnectNeeded(row.connection.error_detail or "the person must reconnect")
-            grant = await unseal(services, row)
+            grant = _opened(cipher, row)
             spent = refused is not None and grant.access_token == refused.access_token
             if not spent and grant.expires_at > now + _MARGIN:
                 return grant

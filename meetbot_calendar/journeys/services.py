@@ -24,6 +24,10 @@ class WakeUps(Protocol):
         """Ring for one row. Never raises."""
         ...
 
+    async def probe(self) -> str | None:
+        """Say what is wrong with the bell; None where nothing is."""
+        ...
+
 
 class Jobs(msgspec.Struct, frozen=True, kw_only=True):
     """How the worker hears rings. ``redis`` is opaque here: only arq knows what it is."""

@@ -1,5 +1,6 @@
 """Stands before every end: lets in, writes down, and keeps the world before answers leave."""
 
+import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
@@ -14,13 +15,17 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
+_REDIRECTS = range(300, 400)
+_READING_SAVES_EVERY = 1.0
+
 
 class Door:
     """An ASGI application around the sandbox.
 
     The control API (everything under ``/sandbox``) is for this machine alone, and its calls are
-    not written down. The world is saved before the status line is sent, so an answered promise (a
-    token, a watch) outlives ``kill -9``.
+    not written down. Where a request may have promised something (a token, a watch), the world is
+    saved before the status line is sent, so the promise outlives ``kill -9``; reading saves what
+    happened meanwhile, once a second at most.
     """
 
     def __init__(self, app: App, world: World, keep_in: Path | None = None) -> None:
@@ -28,6 +33,7 @@ class Door:
         self.world = world
         self.keep_in = keep_in
         self._saved = b""
+        self._saved_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3)."""
@@ -43,7 +49,8 @@ class Door:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._note(scope, message["status"])
-                self.save()
+                if self._promises(scope, message["status"]):
+                    self.save()
             await send(message)
 
         await self.app(scope, receive, sending)
@@ -52,10 +59,17 @@ class Door:
         """Write the world to its file if it is not as it was."""
         if self.keep_in is None:
             return
+        self._saved_at = asyncio.get_running_loop().time()
         fresh = self.world.snapshot()
         if fresh != self._saved:
             self.world.save(self.keep_in)
             self._saved = fresh
+
+    def _promises(self, scope: Scope, status: int) -> bool:
+        """Tell whether to save first: redirects carry codes, other reading promises nothing."""
+        if scope["method"] not in ("GET", "HEAD") or status in _REDIRECTS:
+            return True
+        return asyncio.get_running_loop().time() - self._saved_at >= _READING_SAVES_EVERY
 
     def _note(self, scope: Scope, status: int) -> None:
         if scope["path"].startswith("/sandbox"):

@@ -1,6 +1,6 @@
 """What a meeting is before any provider has written it down, and how it may be edited."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -116,9 +116,3 @@ def instant(value: datetime, zone: str, *, all_day: bool) -> datetime:
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     local = value if value.tzinfo else value.replace(tzinfo=ZoneInfo(zone))
     return local.astimezone(UTC)
-
-
-def shifted(slot_time: datetime, by: timedelta, zone: str) -> datetime:
-    """Move an instant by a wall-clock distance in ``zone``: 9:00 stays 9:00 over a clock change."""
-    local = slot_time.astimezone(ZoneInfo(zone)).replace(tzinfo=None) + by
-    return local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)

@@ -1,7 +1,6 @@
 """The application's tables: connections to events, rules to bots, messages to attempts."""
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -16,6 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from tenants.storage.tables import identifier, instant, metadata, of_tenant, reference
 

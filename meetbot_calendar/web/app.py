@@ -9,14 +9,43 @@ from litestar.exceptions import HTTPException
 from litestar.types import Receive, Scope, Send
 
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.web import health
-from meetbot_calendar.web.api import keys, tenants
+from meetbot_calendar.web import health, inbound
+from meetbot_calendar.web.api import (
+    accounts,
+    bots,
+    calendars,
+    connect,
+    endpoints,
+    events,
+    keys,
+    outbox,
+    policy,
+    rules,
+    tenants,
+    users,
+)
 from meetbot_calendar.web.auth import Doorkeeper
 from meetbot_calendar.web.bodies import StrictRequest
 from meetbot_calendar.web.frame import framed
 from meetbot_calendar.web.health import Probe
 from meetbot_calendar.web.problems import answer
 from meetbot_calendar.web.repeats import MOST_BYTES, Repeats
+
+_ROUTERS = (
+    tenants.router,
+    policy.router,
+    keys.router,
+    connect.router,
+    users.router,
+    calendars.router,
+    events.router,
+    rules.router,
+    bots.router,
+    endpoints.router,
+    outbox.router,
+    accounts.router,
+    inbound.router,
+)
 
 
 class Doors(Litestar):
@@ -42,7 +71,7 @@ def create_app(
     how they are.
     """
     return Doors(
-        route_handlers=[tenants.router, keys.router, *health.handlers(probes)],
+        route_handlers=[*_ROUTERS, *health.handlers(probes)],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False, use_cache=True)},
         exception_handlers={HTTPException: answer, Exception: answer},
         middleware=[Doorkeeper(services, is_operator), Repeats(services)],

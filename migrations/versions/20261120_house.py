@@ -1,5 +1,6 @@
 """Every table of the first house. Safe beside old code: there is none."""
 
+from sqlalchemy.dialects import postgresql
 from alembic import op
 import sqlalchemy as sa
 
@@ -53,7 +54,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("meeting_keys", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("meeting_keys", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("start_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("end_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("join_at", sa.DateTime(timezone=True), nullable=False),
@@ -208,7 +209,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("tenant_id", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
-        sa.Column("events", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("events", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("description", sa.Text(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("disabled_reason", sa.Text(), nullable=True),
@@ -263,7 +264,7 @@ def upgrade() -> None:
         sa.Column("account_key", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("scopes", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("scopes", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("client_id", sa.Text(), nullable=False),
         sa.Column("grant_sealed", sa.LargeBinary(), nullable=False),
         sa.Column("grant_version", sa.Integer(), server_default=sa.text("1"), nullable=False),
@@ -519,7 +520,7 @@ def upgrade() -> None:
         sa.Column("zone", sa.Text(), nullable=True),
         sa.Column("is_all_day", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("platform", sa.Text(), nullable=True),
-        sa.Column("meeting_keys", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("meeting_keys", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False, comment="sealed EventContent"),
         sa.Column("is_deleted", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("change_seq", sa.BigInteger(), nullable=False),

@@ -15,6 +15,8 @@ Calculate: TypeAlias = Callable[[float, float], float]
 
 @operation("+", "The sum; of one argument, its number.", 1, None, A_NUMBER, checks.calculated)
 def _plus(args: Args) -> Run:
+    if len(args) == 2:  # noqa: PLR2004 - what sums mostly have
+        return _sum_of_two(args[0].run, args[1].run)
     return _folded(args, 0, lambda total, number: total + number)
 
 
@@ -51,6 +53,16 @@ def _smallest(args: Args) -> Run:
 @operation("max", "The largest number.", 1, None, A_NUMBER, checks.calculated)
 def _largest(args: Args) -> Run:
     return _extreme(args, max, -math.inf)
+
+
+def _sum_of_two(first: Run, second: Run) -> Run:
+    def run(data: Json, fuel: Fuel) -> float:
+        left, right = first(data, fuel), second(data, fuel)
+        if left.__class__ is int and right.__class__ is int:
+            return settle(left + right)
+        return settle(parse_float(left, fuel) + parse_float(right, fuel))
+
+    return run
 
 
 def _folded(args: Args, start: int, calculate: Calculate) -> Run:

@@ -122,13 +122,26 @@ def _greater_or_equal(args: Args) -> Run:
     checks.ranged,
 )
 def _between(args: Args) -> Run:
-    value, low, high = (part.run for part in filled(args, 3, NOTHING)[:3])
+    value, low, high = filled(args, 3, NOTHING)[:3]
+    sort = low.kind.flags
+    if low.is_literal and high.is_literal and sort == high.kind.flags in _SCALARS:
+        if value.kind.only(sort):
+            return _between_literals(value.run, low.value, high.value)
+    middle_of, least_of, most_of = value.run, low.run, high.run
 
     def run(data: Json, fuel: Fuel) -> bool:
-        least, middle, most = low(data, fuel), value(data, fuel), high(data, fuel)
+        least, middle, most = least_of(data, fuel), middle_of(data, fuel), most_of(data, fuel)
         if least is None or middle is None or most is None:
             return False
         return _at_most(least, middle, fuel) and _at_most(middle, most, fuel)
+
+    return run
+
+
+def _between_literals(value: Run, low: Json, high: Json) -> Run:
+    def run(data: Json, fuel: Fuel) -> bool:
+        middle = value(data, fuel)
+        return middle is not None and low <= middle <= high
 
     return run
 
@@ -155,7 +168,7 @@ def _comparison(args: Args, compare: Compare, native: Callable[[Json, Json], boo
     if _python_agrees(left, right, equality=native is operator.eq):
         return _native(left, right, native)
     if right.is_literal and right.value.__class__ in _ORDERED:
-        return _against(left.run, right.value, compare, native)
+        return _against(left, right.value, compare, native)
     first, second = left.run, right.run
     return lambda data, fuel: compare(first(data, fuel), second(data, fuel), fuel)
 
@@ -172,21 +185,29 @@ def _native(left: Part, right: Part, native: Callable[[Json, Json], bool]) -> Ru
     first, second = left.run, right.run
     if not right.is_literal:
         return lambda data, fuel: native(first(data, fuel), second(data, fuel))
-    value = right.value
+    field, value = left.field, right.value
+    if not left.is_sure:
+        return lambda data, fuel: native(first(data, fuel), value)
     if native is operator.eq:
-        return lambda data, fuel: bool(first(data, fuel) == value)
-    return lambda data, fuel: native(first(data, fuel), value)
+        return lambda data, _fuel: data[field] == value
+    return lambda data, _fuel: native(data[field], value)
 
 
-def _against(run: Run, value: Json, compare: Compare, native: Callable[[Json, Json], bool]) -> Run:
+def _against(
+    left: Part, value: Json, compare: Compare, native: Callable[[Json, Json], bool]
+) -> Run:
     """Compare with a literal number or text: what has its class needs no conversion."""
-    kind = value.__class__
+    kind, run, field = value.__class__, left.run, left.field
 
     def compared(data: Json, fuel: Fuel) -> bool:
         got = run(data, fuel)
         return native(got, value) if got.__class__ is kind else compare(got, value, fuel)
 
-    return compared
+    def field_compared(data: Json, fuel: Fuel) -> bool:
+        got = data.get(field) if data.__class__ is dict else run(data, fuel)
+        return native(got, value) if got.__class__ is kind else compare(got, value, fuel)
+
+    return field_compared if field else compared
 
 
 def _opposite(run: Run) -> Run:

@@ -11,6 +11,8 @@ from rules.signature import A_BOOL, A_NUMBER_OR_NULL, merged, operation
 from rules.values import Json, to_text
 
 _LISTS: Final = checks.expects(LIST_FLAG)
+_PAID_LENGTH: Final = 64
+"""Looking through less is part of the step itself."""
 
 
 def holds(items: list[Json], wanted: Json) -> bool:
@@ -41,7 +43,9 @@ def _contains(args: Args) -> Run:
     if place.is_literal and place.value and _is_texts(place.value):
         return _is_one_of(wanted.run, frozenset(place.value))
     if wanted.kind.only(TEXT_FLAG) and place.kind.only(LIST_FLAG):
-        return _text_in_list(wanted, place.run)
+        return _text_in_list(wanted, place)
+    if isinstance(wanted.value, str):
+        return _text_within(wanted.value, place)
     first, second, value = wanted.run, place.run, place.value
     if place.is_literal:
         return lambda data, fuel: _found(first(data, fuel), value, fuel)
@@ -70,22 +74,39 @@ def _is_one_of(wanted: Run, texts: frozenset[str]) -> Run:
     return run
 
 
-def _text_in_list(wanted: Part, place: Run) -> Run:
-    if not wanted.is_literal:
-        first = wanted.run
+def _text_in_list(wanted: Part, place: Part) -> Run:
+    first, items_of, text, field = wanted.run, place.run, wanted.value, place.field
 
-        def run(data: Json, fuel: Fuel) -> bool:
-            items = place(data, fuel)
-            return items is not None and first(data, fuel) in items
-
-        return run
-    text = wanted.value
+    def run(data: Json, fuel: Fuel) -> bool:
+        items = items_of(data, fuel)
+        return items is not None and first(data, fuel) in items
 
     def run_literal(data: Json, fuel: Fuel) -> bool:
-        items = place(data, fuel)
+        items = items_of(data, fuel)
         return items is not None and text in items
 
-    return run_literal
+    def run_field(data: Json, _fuel: Fuel) -> bool:
+        items = data[field]
+        return items is not None and text in items
+
+    if not wanted.is_literal:
+        return run
+    return run_field if place.is_sure else run_literal
+
+
+def _text_within(text: str, place: Part) -> Run:
+    """Look for a literal text in what may be a text or a list."""
+    read, field = place.run, place.field
+
+    def run(data: Json, fuel: Fuel) -> bool:
+        found = data.get(field) if field and data.__class__ is dict else read(data, fuel)
+        if (found.__class__ is str or found.__class__ is list) and found:
+            if len(found) > _PAID_LENGTH:
+                fuel.spend(len(found) >> 3)
+            return text in found
+        return False
+
+    return run
 
 
 @operation("merge", "One list of all items.", 0, None, merged)
@@ -138,8 +159,12 @@ def _shares(place: Run, texts: frozenset[str]) -> Run:
         items = place(data, fuel)
         if items.__class__ is not list:
             return False
-        fuel.spend(len(items) >> 3)
-        return any(item.__class__ is str and item in texts for item in items)
+        if len(items) > _PAID_LENGTH:
+            fuel.spend(len(items) >> 3)
+        try:
+            return not texts.isdisjoint(items)
+        except TypeError:  # lists and objects have no hash
+            return any(item.__class__ is str and item in texts for item in items)
 
     return run
 

@@ -51,11 +51,16 @@ def variable(args: Args, shape: Kind) -> Run:
     if path.value is None or path.value == "":
         return lambda data, _fuel: data
     steps = steps_of(to_text(path.value, Fuel(1_000_000)))
-    if shape.flags == OBJECT_FLAG and steps[0][0] in (shape.fields or ()):
+    if is_sure(shape, steps[0][0]):
         return _known(steps, default)
     if len(steps) > 1 or not default.is_literal or isinstance(default.value, list | dict):
         return _deep(steps, default.run)
     return _single(steps, default.value)
+
+
+def is_sure(shape: Kind, name: str) -> bool:
+    """Tell whether data of such a shape has a field for certain."""
+    return shape.flags == OBJECT_FLAG and name in (shape.fields or ())
 
 
 def _known(steps: tuple[Step, ...], default: Part) -> Run:

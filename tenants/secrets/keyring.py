@@ -125,6 +125,10 @@ class Keyring:
         for purpose in PURPOSES:
             self._held.pop((tenant_id, purpose), None)
 
+    async def health(self) -> None:
+        """Ask the key service whether it would answer; raises what the provider raises."""
+        await self._provider.health()
+
     def _fresh(self, name: _Name, now: datetime) -> TenantCipher | None:
         cipher, until = self._held.get(name, (None, now))
         if cipher is None or now >= until:

@@ -51,9 +51,11 @@ async def home() -> AsyncIterator[Home]:
     calls: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        pid, _, word = (await reader.readline()).decode().strip().partition(" ")
-        calls.put_nowait((int(pid), word))
+        if line := await reader.readline():  # empty: somebody only looked whether we listen
+            pid, _, word = line.decode().strip().partition(" ")
+            calls.put_nowait((int(pid), word))
         writer.close()
+        await writer.wait_closed()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         yield Home(port=server.sockets[0].getsockname()[1], calls=calls)

@@ -66,7 +66,7 @@ async def standing(provider: Provider) -> AsyncIterator[Site]:
             redirect_uris=[CALLBACK],
         )
     )
-    async with listening(_through(app)) as end:
+    async with listening(through(app)) as end:
         yield Site(url=end.url, world=world, heard=end.heard)
     await world.courier.close()
 
@@ -92,7 +92,7 @@ async def whole(pages: AsyncIterator[ChangePage]) -> ChangePage:
     )
 
 
-def _through(app: Any) -> Script:
+def through(app: Any) -> Script:
     async def script(heard: Heard, writer: asyncio.StreamWriter) -> None:
         sent: list[dict[str, Any]] = []
         given = [{"type": "http.request", "body": heard.body, "more_body": False}]

@@ -1,8 +1,10 @@
 """The control API: the world moved over HTTP, from this machine alone."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 
 from meetbot_calendar.sandbox.app import create_app
 from meetbot_calendar.sandbox.world import World
@@ -77,6 +79,23 @@ async def test_native_rows_come_and_go(site: Site) -> None:
     assert put == {"id": "e1", "change": 1}
     assert [(row["id"], row["body"]) for row in rows] == [("e1", {"summary": "Raw"})]
     assert removed == {"removed": True}
+
+
+async def test_a_folder_of_recorded_events_is_loaded_as_recorded_or_brought_here(
+    site: Site, tmp_path: Path
+) -> None:
+    event = {"event": {"id": "e1", "start": {"date": "2020-01-06"}, "end": {"date": "2020-01-07"}}}
+    (tmp_path / "one.json").write_bytes(msgspec.json.encode(event))
+    body = {"folder": str(tmp_path), "calendar": ANN}
+
+    loaded = await sent(site, "/samples", body | {"to_present": False})
+    before = (await site.http.get("/sandbox/rows", params={"calendar": ANN})).json()
+    await sent(site, "/samples", body)
+    after = (await site.http.get("/sandbox/rows", params={"calendar": ANN})).json()
+
+    assert loaded == {"loaded": 1}
+    assert before[0]["body"]["start"] == {"date": "2020-01-06"}
+    assert after[0]["body"]["start"] == {"date": "2026-11-23"}
 
 
 async def test_trouble_the_clock_and_the_grants_obey(site: Site) -> None:

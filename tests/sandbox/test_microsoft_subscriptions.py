@@ -320,16 +320,14 @@ async def test_me_events_covers_the_default_calendar_alone(
     assert (before, len(endpoint.notices())) == ([], 1)
 
 
-async def test_an_unanswered_notification_comes_again_for_four_hours(
+async def test_an_unanswered_notification_comes_again_until_it_is_taken(
     contoso: Tenant, endpoint: Endpoint
 ) -> None:
     await watching(contoso, endpoint)
     endpoint.statuses = [500, 404]
     contoso.hold()
-    await until(lambda: len(endpoint.posts()) == 1)
-    contoso.world.clock.advance(timedelta(seconds=10))
-    await until(lambda: len(endpoint.posts()) == 2)
-    contoso.world.clock.advance(timedelta(seconds=30))
+    await begun()
+    contoso.world.clock.advance(timedelta(minutes=1))
     await contoso.world.courier.settle()
 
     (watch,) = contoso.world.state.watches.values()
@@ -337,16 +335,16 @@ async def test_an_unanswered_notification_comes_again_for_four_hours(
     assert len({msgspec.json.encode(post) for post in endpoint.posts()}) == 1
 
 
-async def test_it_gives_up_after_four_hours(contoso: Tenant, endpoint: Endpoint) -> None:
+async def test_it_is_given_up_after_four_hours(contoso: Tenant, endpoint: Endpoint) -> None:
     await watching(contoso, endpoint)
-    endpoint.statuses = [500, 500]
+    endpoint.statuses = [500] * 20
     contoso.hold()
-    await until(lambda: len(endpoint.posts()) == 1)
-    contoso.world.clock.advance(timedelta(hours=4))
+    await begun()
+    contoso.world.clock.advance(timedelta(hours=5))
     await contoso.world.courier.settle()
 
     (watch,) = contoso.world.state.watches.values()
-    assert (len(endpoint.posts()), watch.delivered, watch.lost) == (2, 0, 1)
+    assert (len(endpoint.posts()), watch.delivered, watch.lost) == (10, 0, 1)
 
 
 @pytest.mark.parametrize(
@@ -454,9 +452,9 @@ async def test_immutable_ids_are_told_to_those_who_subscribed_with_them(
     assert notice["resourceData"]["id"] == row["id"]
 
 
-async def until(happened: Any) -> None:
-    """Let the loop turn until something has happened (the test's own time limit bounds it)."""
-    while not happened():
+async def begun() -> None:
+    """Let the errands that were just sent begin, so that they count from this instant."""
+    for _ in range(3):
         await asyncio.sleep(0)
 
 

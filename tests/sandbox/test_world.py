@@ -87,9 +87,8 @@ async def test_a_restarted_sandbox_remembers_everything(tmp_path: Path) -> None:
     ) as http:
         before = await Site(world=world, http=http).reader()
         sync = (await before.events())["nextSyncToken"]
-        world.clock.advance(timedelta(minutes=5))
-        world.faults.add("google.watch", "429")
-        await http.get("/sandbox/clock")
+        await http.post("/sandbox/clock/advance", json={"seconds": 300})
+        await http.post("/sandbox/faults", json={"target": "google.watch", "kind": "429"})
 
     again = load_world(file, StillClock())
     async with httpx.AsyncClient(  # noqa: TID251 - the test's own end

@@ -1,10 +1,15 @@
 """The HTTP door over a database of the test's own."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from meetbot_calendar.journeys.services import Services
+from tenants.identity import TenantId
+from tenants.secrets.keyring import Keyring, TenantCipher
+from tenants.secrets.local import LocalKeys
+from tenants.storage.data_keys import DataKeys
 from tenants.storage.session import Database, open_engine
 from tests.database import database_url, template_database
 from tests.fixed_clock import FixedClock
@@ -13,32 +18,26 @@ from tests.web.house import OpenHouse, Rings, client_of, house_rules
 __all__ = ["database_url", "template_database"]
 
 
-class PlainCipher:
-    def seal(self, row_id: str, data: bytes) -> bytes:
-        return row_id.encode() + b"\x00" + data
+class ContentCiphers:
+    """The keyring, as sessions ask for it."""
 
-    def open(self, row_id: str, sealed: bytes) -> bytes:
-        name, _, data = sealed.partition(b"\x00")
-        assert name == row_id.encode()
-        return data
+    def __init__(self, keyring: Keyring, clock: FixedClock) -> None:
+        self._keyring = keyring
+        self._clock = clock
 
-
-class PlainCiphers:
-    async def content(self, tenant_id):
-        return PlainCipher()
-
-    async def destroy(self, tenant_id):
-        return None
+    async def content(self, tenant_id: TenantId) -> TenantCipher:
+        return await self._keyring.cipher(tenant_id, "content", self._clock.now())
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[OpenHouse]:
+async def house(database_url: str, tmp_path: Path) -> AsyncIterator[OpenHouse]:
     engine = open_engine(database_url, pool_size=3)
     clock, rings = FixedClock(), Rings()
+    keyring = Keyring(LocalKeys(tmp_path / "keys"), DataKeys(engine))
     services = Services(
         clock=clock,
-        database=Database(engine, PlainCiphers()),
-        keyring=PlainCiphers(),
+        database=Database(engine, ContentCiphers(keyring, clock)),
+        keyring=keyring,
         providers={},
         operator_apps={},
         fleet=None,

@@ -17,7 +17,6 @@ from meetbot_calendar.sandbox.google.consent import (
     refused,
     without_asking,
 )
-from meetbot_calendar.sandbox.google.errors import HtmlTrouble
 from meetbot_calendar.sandbox.google.oauth_errors import OAuthError, meet_token_trouble
 from meetbot_calendar.sandbox.google.pages import consent_page, refusal_page
 from meetbot_calendar.sandbox.google.scopes import SIGN_IN
@@ -111,14 +110,13 @@ def answer_refusal(_request: Asked, refusal: ConsentRefused) -> Response[str]:
 
 
 async def _claims(request: Asked, world: World) -> dict[str, Any]:
-    if world.faults.take("google.userinfo", "503_html"):
-        raise HtmlTrouble
     text = request.headers.get("authorization", "").partition(" ")[2]
     found = world.grants.live_access(text, world.clock.now())
     if found is None or not SIGN_IN & set(found[0].scopes):
         raise OAuthError(401, "invalid_request", "Invalid Credentials")
     account = world.state.accounts[found[1].account]
     request.state.account = account.email
+    await meet_token_trouble(world, "google.userinfo", account.email)
     return claims(account, found[0].scopes)
 
 

@@ -6,6 +6,7 @@ the first attempt and 10 for each of the later ones, which go on for 4 hours of 
 
 import asyncio
 from datetime import timedelta
+from itertools import chain, repeat
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ FIRST_ANSWER_SECONDS = 3.0
 LATER_ANSWER_SECONDS = 10.0
 GIVE_UP_AFTER = timedelta(hours=4)
 LIFECYCLE = ("reauthorizationRequired", "subscriptionRemoved", "missed")
+_JSON = {"Content-Type": "application/json; charset=utf-8"}
 _WAITS = (10, 30, 60, 300, 900, 1800, 3600)
 
 Notice = dict[str, Any]
@@ -78,19 +80,19 @@ async def deliver(
     world: World, watch: Watch, notices: list[Notice], url: str | None = None
 ) -> bool:
     """Post notices until they are taken, for up to four hours; tell whether they were."""
-    started = world.clock.now()
+    due = world.clock.now()
+    give_up_at = due + GIVE_UP_AFTER
     content = msgspec.json.encode({"value": notices})
-    headers = {"Content-Type": "application/json; charset=utf-8"}
-    for attempt in range(1000):
-        within = LATER_ANSWER_SECONDS if attempt else FIRST_ANSWER_SECONDS
-        answer = await world.courier.post(url or watch.address, headers, content, within=within)
+    within = FIRST_ANSWER_SECONDS
+    for wait in chain(_WAITS, repeat(_WAITS[-1])):
+        answer = await world.courier.post(url or watch.address, _JSON, content, within=within)
         if answer is not None and answer.is_success:
             watch.delivered += 1
             return True
-        wait = _WAITS[min(attempt, len(_WAITS) - 1)]
-        if world.clock.now() + timedelta(seconds=wait) > started + GIVE_UP_AFTER:
+        due, within = due + timedelta(seconds=wait), LATER_ANSWER_SECONDS
+        if due > give_up_at:
             break
-        await world.courier.wait(wait)
+        await world.clock.sleep_until(due)
     watch.lost += 1
     return False
 

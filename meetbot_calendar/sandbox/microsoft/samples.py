@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
@@ -38,9 +39,13 @@ def put_event(world: World, calendar: Calendar, event: Payload) -> Row:
 def load_events(
     world: World, folder: Path, calendar: Calendar, *, to_present: bool = False
 ) -> list[Row]:
-    """Store the field ``event`` of every ``*.json`` in a folder; see ``brought``."""
+    """Store the field ``event`` of every ``*.json`` in a folder; see ``brought``.
+
+    An id that several files use stays with the first; the others get one like it.
+    """
     files = (msgspec.json.decode(path.read_bytes()) for path in sorted(folder.glob("*.json")))
     events = [file["event"] for file in files if isinstance(file.get("event"), dict)]
+    events = _told_apart(events)
     if to_present:
         events = brought(events, world.clock.now().date())
     return [put_event(world, calendar, event) for event in events]
@@ -58,6 +63,17 @@ def brought(events: Iterable[Payload], today: date) -> list[Payload]:
         if begins:
             first[_group(event)] = min(begins, first.get(_group(event), begins))
     return [_shifted(event, _weeks_to(first.get(_group(event)), today)) for event in given]
+
+
+def _told_apart(events: Iterable[Payload]) -> list[Payload]:
+    seen: Counter[str] = Counter()
+    found = []
+    for event in events:
+        item_id = str(event.get("id") or "")
+        seen[item_id] += 1
+        again = item_id and seen[item_id] > 1
+        found.append(event | {"id": f"{item_id.rstrip('=')}{seen[item_id]}="} if again else event)
+    return found
 
 
 def _type_of(body: Payload) -> str:

@@ -24,8 +24,9 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether an item is in it; what has no times at all is never left out."""
         if item.start is None or item.end is None:
             return True
-        instantaneous = item.start == item.end and self.start <= item.start < self.end
-        return instantaneous or (item.start < self.end and item.end > self.start)
+        if item.end <= item.start:
+            return self.start <= item.start < self.end
+        return item.start < self.end and item.end > self.start
 
 
 EVERYTHING = Window(start=datetime(1, 1, 2, tzinfo=UTC), end=_FAR)

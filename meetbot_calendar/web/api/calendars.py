@@ -20,6 +20,7 @@ from meetbot_calendar.journeys.reading import CalendarState
 from meetbot_calendar.web.api.parts import CALLER, Caller, Given, PageOf, utc, utc_or_none, whole
 from meetbot_calendar.web.auth import PERSON
 from rules.facts import json_schema
+from rules.presets import presets
 from tenants.identity import CalendarUserId
 
 
@@ -192,6 +193,22 @@ async def read_event_schema(context: Caller) -> dict[str, Any]:
     return json_schema()
 
 
+class PresetView(msgspec.Struct, frozen=True, kw_only=True):
+    """A ready-made rule, to insert and to edit."""
+
+    name: str
+    title: str
+    sentence: str
+    rule: dict[str, Any]
+
+
+@get("/rule-presets", tags=["Rules"])
+async def list_rule_presets(context: Caller) -> PageOf[PresetView]:
+    """List ready-made rules: plain JsonLogic, with a sentence each."""
+    _ = context
+    return whole(tuple(PresetView(**preset) for preset in presets()))
+
+
 router = Router(
     "/v1/calendar",
     route_handlers=[
@@ -200,6 +217,7 @@ router = Router(
         select_calendar,
         sync_now,
         read_event_schema,
+        list_rule_presets,
     ],
     dependencies=CALLER,
     opt=PERSON,

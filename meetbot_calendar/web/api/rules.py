@@ -42,7 +42,7 @@ class RuleSetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Rules in their order: the first that holds decides, else `default`."""
 
     rules: Annotated[tuple[RuleBody, ...], msgspec.Meta(max_length=MOST_RULES)]
-    default: Action | None | msgspec.UnsetType = msgspec.UNSET
+    default: Action | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class PreviewBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,102 @@
+"""``/v1/usage`` and ``/v1/audit-log``: what was used, and who did what."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Router, get
+from litestar.params import QueryParameter
+
+from meetbot_calendar.journeys import accounts
+from meetbot_calendar.web.api.parts import (
+    PAGED,
+    Caller,
+    Given,
+    InstantText,
+    PageOf,
+    Wish,
+    instant_of,
+    page_of,
+    utc,
+)
+
+
+class UsedView(msgspec.Struct, frozen=True, kw_only=True):
+    """What one calendar user used."""
+
+    user_id: str
+    customer_user_id: str
+    recorded_seconds: float
+    bots: dict[str, int]
+    connections: int
+
+
+class UsageView(msgspec.Struct, frozen=True, kw_only=True, rename={"begin": "from", "end": "to"}):
+    """What was used; a bot that served several people counts once in all, and for each of them."""
+
+    begin: datetime
+    end: datetime
+    recorded_seconds: float
+    bots: dict[str, int]
+    connections: int
+    calendar_users: tuple[UsedView, ...]
+
+
+class AuditView(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was done; the actor is a key's id, `operator` or `system`."""
+
+    id: str
+    at: datetime
+    actor: str
+    action: str
+    target: str | None
+    details: dict[str, Any]
+
+
+@get("/usage")
+async def read_usage(
+    services: Given,
+    context: Caller,
+    begin: Annotated[InstantText, QueryParameter(name="from")] = None,
+    end: Annotated[InstantText, QueryParameter(name="to")] = None,
+) -> UsageView:
+    """Count recorded seconds, bots by outcome and connections; by default of this month."""
+    usage = await accounts.read_usage(
+        services, context, instant_of("from", begin), instant_of("to", end)
+    )
+    return UsageView(
+        begin=utc(usage.begin),
+        end=utc(usage.end),
+        recorded_seconds=usage.in_all.recorded_seconds,
+        bots=usage.in_all.bots,
+        connections=usage.in_all.connections,
+        calendar_users=tuple(UsedView(**msgspec.structs.asdict(row)) for row in usage.by_person),
+    )
+
+
+@get("/audit-log")
+async def list_audit_log(services: Given, context: Caller, wish: Wish) -> PageOf[AuditView]:
+    """List who did what, to what, when; newest first."""
+    listed = await accounts.list_audit(services, context, wish)
+    return page_of(
+        listed,
+        tuple(
+            AuditView(
+                id=entry.id,
+                at=utc(entry.at),
+                actor=entry.actor,
+                action=entry.action,
+                target=entry.target,
+                details=entry.details,
+            )
+            for entry in listed.results
+        ),
+    )
+
+
+router = Router(
+    "/v1",
+    route_handlers=[read_usage, list_audit_log],
+    dependencies=PAGED,
+    tags=["Tenant"],
+)

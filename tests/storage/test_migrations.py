@@ -1,0 +1,76 @@
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from meetbot_calendar.embedded.state import ServerState
+from meetbot_calendar.storage.migrations import MigrationFailed, migrate, refuse_drift, unmake
+
+
+@pytest.fixture
+def empty_database(servers: ServerState) -> Iterator[str]:
+    """An empty database of its own, as its owner."""
+    name = f"empty_{uuid.uuid1().hex}"
+    with psycopg.connect(servers.owner_url, autocommit=True) as connection:
+        connection.execute(f"create database {name}".encode())
+        yield servers.owner_url.removesuffix("meetbot") + name
+        connection.execute(f"drop database {name}".encode())
+
+
+def tables(url: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "select tablename::text from pg_tables where schemaname = 'public' order by 1"
+        ).fetchall()
+    return [name for (name,) in rows]
+
+
+def test_the_tables_are_what_the_code_says(empty_database: str) -> None:
+    migrate(empty_database, "meetbot")
+
+    refuse_drift(empty_database, "meetbot")
+
+
+def test_up_down_and_up_again_leave_no_drift(empty_database: str) -> None:
+    migrate(empty_database, "meetbot")
+    all_of_them = tables(empty_database)
+
+    unmake(empty_database, "meetbot")
+    left = tables(empty_database)
+    migrate(empty_database, "meetbot")
+
+    assert left == ["alembic_version"]
+    assert tables(empty_database) == all_of_them
+    refuse_drift(empty_database, "meetbot")
+
+
+def test_a_second_migration_changes_nothing(empty_database: str) -> None:
+    migrate(empty_database, "meetbot")
+
+    migrate(empty_database, "meetbot")
+
+    refuse_drift(empty_database, "meetbot")
+
+
+def test_a_table_that_the_code_does_not_know_of_is_drift(empty_database: str) -> None:
+    migrate(empty_database, "meetbot")
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("alter table bots add column forgotten text")
+
+    with pytest.raises(MigrationFailed, match="forgotten"):
+        refuse_drift(empty_database, "meetbot")
+
+
+def test_tables_of_a_newer_version_are_left_alone(empty_database: str) -> None:
+    migrate(empty_database, "meetbot")
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("update alembic_version set version_num = '20990101_future'")
+
+    with pytest.raises(MigrationFailed, match="another version's"):
+        migrate(empty_database, "meetbot")
+
+
+def test_a_database_that_refuses_is_named_without_data(servers: ServerState) -> None:
+    with pytest.raises(MigrationFailed, match="permission denied"):
+        migrate(servers.app_url, "meetbot")
