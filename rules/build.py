@@ -45,7 +45,7 @@ class Builder:
         if isinstance(given, list):
             places = [(where, at) for at in range(len(given))]
         if self._faults is not None and not operator.takes(len(nodes)):
-            self._complain(where, f"`{name}` takes {operator.arity()} arguments, not {len(nodes)}")
+            self._complain(where, f"`{name}` takes {operator.arity()}, not {len(nodes)}")
             return _failing(name)
         if operator.reads:
             self._check_paths(operator, nodes, places, scope)

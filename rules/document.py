@@ -130,7 +130,7 @@ def _refuse_depth(text: str) -> None:
         if mark in "[{":
             path.append(0 if mark == "[" else "")
             if len(path) > DEEPEST_DOCUMENT:
-                raise RuleSetInvalid((_too_deep(_where(path)),))
+                raise RuleSetInvalid((_too_deep(_where(path[:-1])),))
         elif mark in "]}" and path:
             path.pop()
         elif mark == "," and path and isinstance(path[-1], int):

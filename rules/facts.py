@@ -73,7 +73,10 @@ class UserFact(msgspec.Struct, frozen=True, kw_only=True):
     customer_user_id: Annotated[str | None, Meta(description="Your own id of the user.")] = None
     attributes: Annotated[
         Mapping[str, Any],
-        Meta(description="Your own facts about the user: `user.attributes.team` and so on."),
+        Meta(
+            description="Your own facts about the user, as `user.attributes.team`; "
+            "emails in them are read in lower case."
+        ),
     ] = msgspec.field(default_factory=dict)
 
 

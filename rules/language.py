@@ -64,4 +64,4 @@ def reference() -> str:
         f"| `{name}`{' *' if name in OUR_OWN else ''} | {entry.arity()} | {entry.meaning} |"
         for name, entry in OPERATORS.items()
     ]
-    return "\n".join(["| operator | arguments | gives |", "|---|---|---|", *rows, ""])
+    return "\n".join(["| operator | takes | gives |", "|---|---|---|", *rows, ""])

@@ -51,9 +51,12 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
 
     def arity(self) -> str:
         """Say how many arguments it takes."""
+        count = str(self.least)
         if self.most is None:
-            return f"{self.least} or more" if self.least else "any number"
-        return str(self.least) if self.least == self.most else f"{self.least} to {self.most}"
+            count = f"at least {self.least}" if self.least else "any number of"
+        elif self.most > self.least:
+            count = f"{self.least} to {self.most}"
+        return f"{count} argument{'' if count in {'1', 'at least 1'} else 's'}"
 
 
 def _always(kind: Kind) -> Gives:

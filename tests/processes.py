@@ -31,7 +31,10 @@ def pids_under(parent: int) -> list[int]:
 
 def command_line(pid: int) -> str:
     """Read what everybody can read of a process."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except FileNotFoundError:  # it has just ended
+        return ""
 
 
 @contextmanager

@@ -81,6 +81,8 @@ def _fold(
         for gone in page.removed:
             shown |= dict.fromkeys((gone.platform_id, *sorted(occurrences[gone.platform_id])))
         for event in page.events:
+            if _was_single(stored.get(event.series_id or "")):
+                shown[str(event.series_id)] = None  # it has become the master of a series
             shown[event.platform_id] = known[event.platform_id] = event
             occurrences[event.series_id].add(event.platform_id)
         for truth in page.series:
@@ -88,6 +90,10 @@ def _fold(
             # A series is read inside the window alone: what lies before it is not denied.
             shown |= {i: None for i in unnamed if not _may_be_past(known[i].span, window)}
     return shown
+
+
+def _was_single(row: StoredEvent | None) -> bool:
+    return row is not None and row.series_id is None
 
 
 def _change(

@@ -55,15 +55,26 @@ def meeting_keys(event: FetchedEvent | StoredEvent, room: str | None) -> tuple[s
     """Return every name of the event's meeting, at least one.
 
     ``uid:`` names it by its slot: the start that its series gave it, or its own where it stands
-    alone; the date where it is all-day. ``room:`` names it by the room and the start instant.
-    An event that has neither is a meeting of its own.
+    alone; the date where it is all-day. One that stands alone is named without its start as well,
+    for its copies follow a move one after the other. ``room:`` names it by the room and the start
+    instant. An event that has neither is a meeting of its own.
     """
     keys: list[str] = []
     if event.ical_uid and event.ical_uid.strip() and (slot := _slot(event)):
-        keys.append(f"uid:{series_uid(event.ical_uid)}@{slot}")
+        uid = series_uid(event.ical_uid)
+        keys.append(f"uid:{uid}@{slot}")
+        if _stands_alone(event, event.ical_uid):
+            keys.append(f"uid:{uid}@alone")
     if room and event.span and not event.span.is_all_day:
         keys.append(f"room:{room}@{_instant(event.span.start)}")
     return tuple(keys) or (f"event:{event.platform_id}",)
+
+
+def _stands_alone(event: FetchedEvent | StoredEvent, ical_uid: str) -> bool:
+    """Say whether the event is no occurrence, not even one that came without its series."""
+    hexadecimal = ical_uid.strip().upper()
+    dated = _GLOBAL_OBJECT_ID.fullmatch(hexadecimal) and hexadecimal[_DATE] != "00000000"
+    return event.series_id is None and event.original_start is None and not dated
 
 
 def _slot(event: FetchedEvent | StoredEvent) -> str | None:

@@ -28,7 +28,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How many pages a round may have, and how many seconds it may take."""
 
     pages: int = 400
-    seconds: float = 900.0
+    seconds: float = 240.0
 
     def start(self) -> Turns:
         """Begin to count a round."""

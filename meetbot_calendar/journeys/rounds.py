@@ -50,8 +50,10 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def platform_ids(self) -> set[str]:
-        """Name every event that the round speaks of."""
-        shown = {event.platform_id for page in self.pages for event in page.events}
+        """Name every event that the round speaks of, and what was single and is a series now."""
+        events_shown = [event for page in self.pages for event in page.events]
+        shown = {event.platform_id for event in events_shown}
+        shown |= {event.series_id for event in events_shown if event.series_id is not None}
         return shown | {gone.platform_id for page in self.pages for gone in page.removed}
 
     @property

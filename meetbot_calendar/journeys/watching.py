@@ -7,7 +7,13 @@ from typing import Literal
 from meetbot_calendar.calendars import freshness
 from meetbot_calendar.calendars.model import Calendar, CalendarId, Grant, WatchId, WatchReceipt
 from meetbot_calendar.calendars.provider import CalendarRef
-from meetbot_calendar.errors import MeetbotError, PushUnsupported, ReconnectNeeded, TryLater
+from meetbot_calendar.errors import (
+    AccessExpired,
+    MeetbotError,
+    PushUnsupported,
+    ReconnectNeeded,
+    TryLater,
+)
 from meetbot_calendar.journeys import grants
 from meetbot_calendar.journeys.notices import hash_of
 from meetbot_calendar.journeys.services import Services
@@ -41,7 +47,11 @@ async def watch(services: Services, tenant_id: TenantId, calendar_id: CalendarId
         return "idle"
     try:
         grant = await grants.fresh(services, context, calendar.connection_id)
-        return await _renew_or_make(services, calendar, grant, known)
+        try:
+            return await _renew_or_make(services, calendar, grant, known)
+        except AccessExpired:
+            grant = await grants.fresh(services, context, calendar.connection_id, refused=grant)
+            return await _renew_or_make(services, calendar, grant, known)
     except PushUnsupported:
         return await _settle(services, calendar, "unsupported", None)
     except ReconnectNeeded:
@@ -140,4 +150,5 @@ def reference(calendar: Calendar) -> CalendarRef:
         platform_id=calendar.platform_id,
         account_id=calendar.account_id,
         is_primary=calendar.is_primary,
+        is_shared=calendar.is_shared,
     )

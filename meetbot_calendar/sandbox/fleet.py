@@ -93,7 +93,7 @@ async def order_bot(request: Asked, world: Here, runner: Runner) -> Response[Any
     except FleetRefusal as refusal:
         _note_refusal(world, state, key, refusal)
         raise
-    runner.start()
+    runner.expect(bot.step_at)
     if world.faults.take(BOTS, "lose_answer"):
         raise FleetRefusal(500, "internal", "The answer was lost on its way.")
     return Response({"id": bot.id}, status_code=201)
@@ -112,7 +112,6 @@ async def recall_bot(request: Asked, world: Here, runner: Runner, fleet_id: From
     await _let_in(world, request, runner.state)
     if not recall(_bot(runner.state, fleet_id), world.clock.now()):
         raise FleetRefusal(409, "already_over", "The bot has left its meeting already.")
-    runner.start()
 
 
 @get("/recordings/{name:str}", media_type="text/plain")

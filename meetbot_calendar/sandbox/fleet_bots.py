@@ -125,6 +125,11 @@ def due_reports(bot: Bot, now: datetime) -> list[Report]:
     return due
 
 
+def is_due(bot: Bot, now: datetime) -> bool:
+    """Tell whether anything of a bot's life is due."""
+    return any(when <= now for when in _times(bot))
+
+
 def next_due(state: FleetState) -> datetime | None:
     """Return when something is to happen next in any bot's life."""
     times = (when for bot in state.bots.values() for when in _times(bot))

@@ -14,6 +14,7 @@ from meetbot_calendar.sandbox.fleet_bots import (
     advance,
     answered,
     due_reports,
+    is_due,
     next_due,
 )
 from meetbot_calendar.sandbox.notes import note
@@ -25,7 +26,7 @@ _AT_ONCE = 20
 
 
 class FleetRunner:
-    """One per world. ``start`` on the application's start-up, or with the first order."""
+    """One per world. ``start`` on the application's start-up; ``expect`` with every order."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -33,6 +34,7 @@ class FleetRunner:
         self._turn = asyncio.Lock()
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._task: asyncio.Task[None] | None = None
+        self._waiting_for: datetime | None = None
 
     @property
     def state(self) -> FleetState:
@@ -40,10 +42,15 @@ class FleetRunner:
         return note(self.world, "fleet", FleetState)
 
     def start(self) -> None:
-        """Begin (or go on) to let bots live; call it again whenever an order came or went."""
-        self._changed.set()
+        """Begin to let bots live, those that are remembered from before included."""
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._live())
+
+    def expect(self, when: datetime | None) -> None:
+        """Be awake at ``when``: costs nothing if something earlier is awaited anyway."""
+        self.start()
+        if when and (self._waiting_for is None or when < self._waiting_for):
+            self._changed.set()
 
     async def stop(self) -> None:
         """Stop; what is under way is dropped, and taken up again by the next start."""
@@ -55,14 +62,16 @@ class FleetRunner:
     async def run_due(self) -> None:
         """Do everything that is due now: steps of lives, and reports."""
         async with self._turn:
-            bots = list(self.state.bots.values())
-            await asyncio.gather(*(self._bring_up(bot) for bot in bots if _alive(bot)))
+            now = self.world.clock.now()
+            found = [bot for bot in self.state.bots.values() if is_due(bot, now)]
+            await asyncio.gather(*(self._bring_up(bot) for bot in found))
 
     async def _live(self) -> None:
         while True:
             self._changed.clear()
             await self.run_due()
-            await self._wait_for(next_due(self.state))
+            self._waiting_for = next_due(self.state)
+            await self._wait_for(self._waiting_for)
 
     async def _wait_for(self, when: datetime | None) -> None:
         waits: list[asyncio.Future[object]] = [asyncio.ensure_future(self._changed.wait())]
@@ -107,10 +116,6 @@ class FleetRunner:
         url = str(bot.body["callback_url"])
         answer = await self.world.courier.post(url, headers, report.body.encode())
         answered(report, answer.status_code if answer is not None else 0, now)
-
-
-def _alive(bot: Bot) -> bool:
-    return bot.step_at is not None or any(not report.done for report in bot.reports)
 
 
 def _distort(world: World, bot: Bot, fresh: list[Report]) -> None:

@@ -155,9 +155,9 @@ class Teller:
         story.link_for_cleo = await self._link(story, CLEO)
 
     async def hold(self, scenes: Sequence[Scene], now: datetime) -> None:
-        """Hold meetings from now on."""
+        """Hold meetings from now on, at whole seconds as calendars do."""
         for scene in scenes:
-            start = now + timedelta(minutes=scene.begins)
+            start = now.replace(microsecond=0) + timedelta(minutes=scene.begins)
             meeting = {
                 "organizer": scene.organizer,
                 "title": scene.title,

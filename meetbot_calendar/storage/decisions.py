@@ -63,11 +63,20 @@ async def current(
             action=row.action,
             source=row.source,
             reason=row.reason,
-            content=session.open(row.event_id, row.content, DecisionContent),
+            content=opened(session, row.event_id, row.content),
             decided_at=row.decided_at,
         )
         for row in await session.execute(statement)
     }
+
+
+def opened(session: TenantSession, event_id: str, sealed: bytes) -> DecisionContent:
+    """Open what a decision says. Its seal names the event and that it is a decision."""
+    return session.open(_name(event_id), sealed, DecisionContent)
+
+
+def _name(event_id: str) -> str:
+    return f"decision:{event_id}"
 
 
 async def write(session: TenantSession, decided: Sequence[StoredDecision]) -> None:
@@ -77,7 +86,7 @@ async def write(session: TenantSession, decided: Sequence[StoredDecision]) -> No
             "action": decision.action,
             "source": decision.source,
             "reason": decision.reason,
-            "content": session.seal(decision.event_id, decision.content),
+            "content": session.seal(_name(decision.event_id), decision.content),
             "decided_at": decision.decided_at,
         }
         await session.execute(
@@ -110,7 +119,7 @@ async def overrides_of(
         EventId(row.event_id): Override(
             event_id=EventId(row.event_id),
             action=row.action,
-            bot_config=session.open(row.event_id, row.content, dict[str, Any])
+            bot_config=session.open(f"override:{row.event_id}", row.content, dict[str, Any])
             if row.content
             else {},
             actor=row.actor,
@@ -124,7 +133,7 @@ async def save_override(session: TenantSession, override: Override) -> None:
     """Remember what a person said of an event; it beats every rule and every sync."""
     values = {
         "action": override.action,
-        "content": session.seal(override.event_id, override.bot_config),
+        "content": session.seal(f"override:{override.event_id}", override.bot_config),
         "actor": override.actor,
         "created_at": override.created_at,
     }

@@ -62,7 +62,7 @@ async def save(
     version = int((await session.execute(raised)).scalar_one())
     sealed = None
     if document is not None:
-        sealed = session.seal(user_id, msgspec.json.encode(document))
+        sealed = session.seal(_name(user_id, version), msgspec.json.encode(document))
     await session.execute(
         insert(rule_sets).values(
             tenant_id=session.tenant_id,
@@ -76,6 +76,10 @@ async def save(
     return version
 
 
+def _name(user_id: str, version: int) -> str:
+    return f"rules:{user_id}:{version}"
+
+
 def _of(user_id: CalendarUserId) -> Select[Any]:
     return select(rule_sets).where(rule_sets.c.user_id == user_id)
 
@@ -84,7 +88,7 @@ def saved_rules(session: TenantSession, row: Row[Any]) -> SavedRules:
     """Turn a row into a version."""
     document = None
     if row.document is not None:
-        raw = session.open(row.user_id, row.document, bytes)
+        raw = session.open(_name(row.user_id, row.version), row.document, bytes)
         document = msgspec.json.decode(raw, type=dict[str, Any])
     return SavedRules(
         version=row.version,

@@ -1,15 +1,18 @@
 """``create_app(services)``: the routes, and who stands at the door."""
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import cast
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
-from litestar.types import Receive, Scope, Send
+from litestar.openapi import OpenAPIConfig
+from litestar.types import HTTPScope, Receive, Scope, Send
 
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.web import health, inbound
+from meetbot_calendar.web import health, inbound, openapi
 from meetbot_calendar.web.api import (
     accounts,
     bots,
@@ -19,16 +22,20 @@ from meetbot_calendar.web.api import (
     events,
     keys,
     outbox,
+    person,
     policy,
     rules,
     tenants,
     users,
 )
-from meetbot_calendar.web.auth import Doorkeeper
+from meetbot_calendar.web.auth import PUBLIC, Doorkeeper
 from meetbot_calendar.web.bodies import StrictRequest
 from meetbot_calendar.web.frame import framed
 from meetbot_calendar.web.health import Probe
+from meetbot_calendar.web.landing import landing
+from meetbot_calendar.web.methods import answer_options
 from meetbot_calendar.web.problems import answer
+from meetbot_calendar.web.reference import documents
 from meetbot_calendar.web.repeats import MOST_BYTES, Repeats
 
 _ROUTERS = (
@@ -37,6 +44,7 @@ _ROUTERS = (
     keys.router,
     connect.router,
     users.router,
+    person.router,
     calendars.router,
     events.router,
     rules.router,
@@ -54,8 +62,12 @@ class Doors(Litestar):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         """Serve one request, or live one life."""
         if scope["type"] == ScopeType.HTTP:
-            await framed(super().__call__, scope, receive, send)
+            await framed(self._serve, scope, receive, send)
         else:
+            await super().__call__(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not await answer_options(self, cast("HTTPScope", scope), send):
             await super().__call__(scope, receive, send)
 
 
@@ -71,11 +83,17 @@ def create_app(
     how they are.
     """
     return Doors(
-        route_handlers=[*_ROUTERS, *health.handlers(probes)],
+        route_handlers=[*_ROUTERS, landing, *health.handlers(probes)],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False, use_cache=True)},
         exception_handlers={HTTPException: answer, Exception: answer},
         middleware=[Doorkeeper(services, is_operator), Repeats(services)],
         request_class=StrictRequest,
         request_max_body_size=MOST_BYTES,
         logging_config=None,
+        openapi_config=_documents(),
     )
+
+
+def _documents() -> OpenAPIConfig:
+    router = Router("/schema", route_handlers=[], opt=PUBLIC, include_in_schema=False)
+    return openapi.config(version("meetbot-calendar"), documents(), router)

@@ -8,7 +8,7 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from meetbot_calendar.errors import Missing, Unauthenticated
+from meetbot_calendar.errors import Fault, Invalid, Missing, Unauthenticated
 from meetbot_calendar.journeys.keys import recognise
 from meetbot_calendar.journeys.services import Services
 from tenants.identity import TenantContext
@@ -34,6 +34,7 @@ class Doorkeeper(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Let the request pass, or raise."""
+        _refuse_nul(scope)
         door = cast("Door", scope["route_handler"].opt.get("door", "tenant"))
         scope["user"] = None
         scope["auth"] = None
@@ -52,6 +53,15 @@ class Doorkeeper(ASGIMiddleware):
         if door == "tenant" and context.user_id is not None:
             raise Missing("There is no such thing for a key that is bound to one calendar user.")
         return context
+
+
+def _refuse_nul(scope: Scope) -> None:
+    """Refuse the one character that PostgreSQL's text cannot hold."""
+    if "\x00" in scope["path"]:
+        raise Missing("There is nothing at this address.")
+    if b"%00" in scope["query_string"]:
+        fault = Fault("/query", "A parameter holds a NUL character.")
+        raise Invalid("A parameter is not as it must be.", (fault,), code="invalid_parameter")
 
 
 def _key_of(scope: Scope) -> str:

@@ -35,17 +35,27 @@ def decode(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        faults = tuple(_every_fault(body, kind)) or (fault_of(error),)
+        faults = tuple(_every_fault(_untyped(body), kind)) or (fault_of(error),)
         raise Invalid("The body is not as it must be.", faults) from error
-    except RecursionError as error:
-        raise Refused("The body is nested too deeply.", code="malformed_json") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused(f"The body is not JSON: {error}.", code="malformed_json") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _no_json(error) from error
 
 
-def _every_fault(body: bytes, kind: object) -> Iterator[Fault]:
+def _untyped(body: bytes) -> object:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _no_json(error) from error
+
+
+def _no_json(error: Exception) -> Refused:
+    if isinstance(error, RecursionError):
+        return Refused("The body is nested too deeply.", code="malformed_json")
+    return Refused(f"The body is not JSON: {error}.", code="malformed_json")
+
+
+def _every_fault(given: object, kind: object) -> Iterator[Fault]:
     """Look at each field by itself: the decoder stops at the first fault."""
-    given = msgspec.json.decode(body)
     if not (
         isinstance(given, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct)
     ):

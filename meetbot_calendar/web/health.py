@@ -7,7 +7,6 @@ from typing import Literal
 import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from meetbot_calendar.telemetry import metrics_text
 from meetbot_calendar.web.auth import PUBLIC
@@ -15,6 +14,7 @@ from meetbot_calendar.web.auth import PUBLIC
 Probe = Callable[[], Awaitable[str | None]]
 """Asks one part how it is: None when well, else a sentence that says what to do."""
 
+_METRICS = "text/plain; version=1.0.0"
 _SECONDS = 5.0
 _MAY_BE_AWAY = frozenset({"redis"})  # it only rings: without it work is late, never lost
 
@@ -52,7 +52,7 @@ def handlers(probes: Mapping[str, Probe]) -> list[HTTPRouteHandler]:
     @get("/metrics", opt=PUBLIC, include_in_schema=False)
     async def metrics() -> Response[bytes]:
         """Tell the counters, as Prometheus reads them."""
-        return Response(metrics_text(), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics_text(), media_type=_METRICS)
 
     return [live, ready, metrics]
 

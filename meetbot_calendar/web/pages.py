@@ -37,6 +37,4 @@ def html(title: str, body: str, *, status: int = 200, style: str = "") -> Respon
         f"<title>{escape(title)}</title><style>{_STYLE}{style}</style></head>"
         f"<body><main>{body}</main></body></html>"
     )
-    return Response(
-        whole, status_code=status, media_type="text/html; charset=utf-8", headers=HEADERS
-    )
+    return Response(whole, status_code=status, media_type="text/html", headers=HEADERS)

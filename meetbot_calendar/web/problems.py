@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import structlog
 from litestar import Request, Response
+from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, ValidationException
 
 from meetbot_calendar.errors import (
@@ -19,6 +20,7 @@ from meetbot_calendar.errors import (
     LimitReached,
     MeetbotError,
     Missing,
+    OutcomeUnknown,
     PushUnsupported,
     ReconnectNeeded,
     Refused,
@@ -62,6 +64,7 @@ TABLE: dict[type[Exception], Row] = {
     AccessExpired: Row(503, "The provider asks for patience"),
     CursorExpired: Row(503, "The provider asks for patience"),
     TryLater: Row(503, "It may work later"),
+    OutcomeUnknown: Row(503, "It may have happened, or may work later"),
     DatabaseDown: Row(503, "The database cannot be reached"),
     KeyServiceDown: Row(503, "The key service cannot be reached"),
     KeyServiceRefused: Row(503, "The key service does not let us in"),
@@ -105,7 +108,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Turn any error into a problem document. What we did not foresee is logged and not told."""
-    problem, extra, headers = _describe(error)
+    problem, extra, headers = describe(error)
     if problem.status == 500:  # noqa: PLR2004 - HTTP
         _LOG.error("unforeseen", exc_info=error)
     problem = msgspec.structs.replace(problem, request_id=request.scope.get("request_id"))
@@ -118,7 +121,8 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     )
 
 
-def _describe(error: Exception) -> tuple[Problem, dict[str, str], dict[str, str]]:
+def describe(error: Exception) -> tuple[Problem, dict[str, str], dict[str, str]]:
+    """Return the document, further members that it has, and headers that go with it."""
     if isinstance(error, HTTPException):
         return _of_litestar(error), {}, dict(error.headers or {})
     row = next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), None)
@@ -158,8 +162,11 @@ def _of_litestar(error: HTTPException) -> Problem:
     """Describe what the framework refused before a handler was reached."""
     status = error.status_code
     if isinstance(error, ValidationException):
+        faults = _parameter_faults(error)
+        if any(fault.pointer.startswith("/path/") for fault in faults):
+            return _problem(404, "not_found", "There is nothing at this address.")
         problem = _problem(400, "invalid_parameter", "A parameter is not as it must be.")
-        return msgspec.structs.replace(problem, errors=_parameter_faults(error))
+        return msgspec.structs.replace(problem, errors=faults)
     codes = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
     details = {
         404: "There is nothing at this address.",
@@ -173,14 +180,14 @@ def _of_litestar(error: HTTPException) -> Problem:
 
 def _parameter_faults(error: ValidationException) -> tuple[Fault, ...]:
     given = error.extra if isinstance(error.extra, list) else []
-    faults = []
-    for row in given:
-        if row.get("source") == "body" or row.get("key") == "data":
-            faults.append(Fault("", "A JSON body is needed."))
-        else:
-            place = row.get("source") or "query"
-            faults.append(Fault(f"/{place}/{row.get('key', '')}", str(row["message"])))
-    return tuple(faults)
+    return tuple(_parameter_fault(row) for row in given)
+
+
+def _parameter_fault(row: dict[str, Any]) -> Fault:
+    if row.get("source") == "body" or row.get("key") == "data":
+        return Fault("", "A JSON body is needed.")
+    source = row.get("source") or ParamType.QUERY
+    return Fault(f"/{ParamType(source).value}/{row.get('key', '')}", str(row["message"]))
 
 
 def _problem(status: int, code: str, detail: str, title: str | None = None) -> Problem:

@@ -124,9 +124,9 @@ def _greater_or_equal(args: Args) -> Run:
 def _between(args: Args) -> Run:
     value, low, high = filled(args, 3, NOTHING)[:3]
     sort = low.kind.flags
-    if low.is_literal and high.is_literal and sort == high.kind.flags in _SCALARS:
-        if value.kind.only(sort):
-            return _between_literals(value.run, low.value, high.value)
+    has_literals = low.is_literal and high.is_literal and sort == high.kind.flags
+    if has_literals and sort in _SCALARS and value.kind.only(sort):
+        return _between_literals(value.run, low.value, high.value)
     middle_of, least_of, most_of = value.run, low.run, high.run
 
     def run(data: Json, fuel: Fuel) -> bool:

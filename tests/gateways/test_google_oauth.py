@@ -1,3 +1,4 @@
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -264,6 +265,24 @@ async def test_a_refresh_keeps_the_refresh_token_that_google_does_not_change(
     assert fresh == msgspec.structs.replace(
         grant, access_token=fresh.access_token, expires_at=later + timedelta(seconds=3599)
     )
+
+
+async def test_no_library_logs_a_secret(google: Google, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    consent = await google.consent()
+    answer = await allowed(google.transport, consent.url)
+    found = await google.exchange(consent, answer)
+    fresh = await google.provider.refresh(APP, found.grant, NOW)
+
+    secrets = {
+        APP.client_secret,
+        answer["code"],
+        found.grant.access_token,
+        found.grant.refresh_token,
+        fresh.access_token,
+        msgspec.json.decode(consent.memory)["code_verifier"],
+    }
+    assert [secret for secret in secrets if secret in caplog.text] == []
 
 
 async def test_a_refresh_token_that_google_does_change_is_kept() -> None:

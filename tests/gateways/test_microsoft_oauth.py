@@ -1,3 +1,4 @@
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -286,6 +287,27 @@ async def test_a_refresh_brings_a_new_refresh_token_and_the_old_one_lives_on(
     assert len({grant.refresh_token, fresh.refresh_token, again.refresh_token}) == 3
     assert fresh.account_key == grant.account_key
     assert {s.rpartition("/")[2] for s in fresh.scopes} >= {"User.Read", "Calendars.Read"}
+
+
+async def test_no_library_logs_a_secret(
+    microsoft: Microsoft, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    consent = await microsoft.consent()
+    said = await allowed(microsoft.transport, consent.url)
+    found = await microsoft.exchange(consent, said)
+    fresh = await microsoft.provider.refresh(APP, found.grant, NOW)
+
+    secrets = {
+        APP.client_secret,
+        said["code"],
+        found.grant.access_token,
+        found.grant.refresh_token,
+        fresh.access_token,
+        fresh.refresh_token,
+        msgspec.json.decode(consent.memory)["code_verifier"],
+    }
+    assert [secret for secret in secrets if secret in caplog.text] == []
 
 
 async def test_a_refresh_without_a_new_refresh_token_keeps_the_old_one(

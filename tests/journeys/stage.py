@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,8 @@ from litestar.types import ASGIApp
 from sqlalchemy import select
 
 from meetbot_calendar.bots.model import Bot, BotId
-from meetbot_calendar.calendars.model import OAuthApp, Provider
-from meetbot_calendar.calendars.provider import CalendarProvider
+from meetbot_calendar.calendars.model import Calendar, Connection, Provider, StoredEvent
 from meetbot_calendar.gateways.endpoints import open_endpoints
-from meetbot_calendar.gateways.fleets.meetbot import MeetbotFleet
-from meetbot_calendar.gateways.google.client import GoogleProvider
-from meetbot_calendar.gateways.google.oauth import GoogleEndpoints
-from meetbot_calendar.gateways.microsoft.client import MicrosoftProvider
 from meetbot_calendar.gateways.transport import Transport, open_transport
 from meetbot_calendar.journeys import connect, dispatch, endpoints, rule_sets, sweep, tenants
 from meetbot_calendar.journeys.connect import ConnectWish, Finished
@@ -28,12 +23,12 @@ from meetbot_calendar.journeys.tenants import TenantWish
 from meetbot_calendar.sandbox.app import create_app as create_sandbox
 from meetbot_calendar.sandbox.customer_inbox import CustomerState, Message
 from meetbot_calendar.sandbox.fleet_bots import FleetState
-from meetbot_calendar.sandbox.fleet_runner import FleetRunner
-from meetbot_calendar.sandbox.grants import Client
+from meetbot_calendar.sandbox.meetings import Guest, Meeting
 from meetbot_calendar.sandbox.notes import note
 from meetbot_calendar.sandbox.world import World
-from meetbot_calendar.storage import bots
+from meetbot_calendar.storage import bots, calendars, connections, events, outbox
 from meetbot_calendar.storage.tables import bots as bots_table
+from meetbot_calendar.storage.tables import events as events_table
 from meetbot_calendar.web.app import create_app
 from meetbot_calendar.wiring import ContentCiphers
 from meetbot_calendar.worker.tasks import JOURNEYS
@@ -41,46 +36,30 @@ from tenants.identity import CalendarUserId, TenantContext
 from tenants.secrets.keyring import Keyring
 from tenants.secrets.local import LocalKeys
 from tenants.storage.data_keys import DataKeys
+from tenants.storage.paging import Keyset
 from tenants.storage.session import Database, open_engine
 from tests.gateways.far_ends import allowed, through
+from tests.journeys.surroundings import (
+    NOON,
+    Rings,
+    StillClock,
+    admitted,
+    fleet_at,
+    living,
+    providers_at,
+)
 from tests.loopback import Heard, listening
 
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-AHEAD = timedelta(seconds=5)
-
-
-class StillClock(msgspec.Struct, frozen=True):
-    """Time that stands still until the world pushes it."""
-
-    def now(self) -> datetime:
-        return NOON
-
-    async def sleep_until(self, instant: datetime) -> None:
-        if instant > NOON:
-            await asyncio.Event().wait()
-
-    def patience(self, seconds: float) -> timedelta:
-        return timedelta(seconds=seconds)
-
-
-class Rings:
-    """Wake-ups, written down and otherwise lost: the sweep must find everything by itself."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, str]] = []
-
-    async def ring(self, kind: str, tenant_id: str, row_id: str) -> None:
-        del tenant_id
-        self.heard.append((kind, row_id))
-
-    async def probe(self) -> str | None:
-        return None
-
+__all__ = ["ANN", "BOB", "EVERYTHING", "MEET", "NOON", "PEOPLE", "Stage", "set_stage"]
 
 ANN = "ann@acme.example"
 BOB = "bob@acme.example"
+PEOPLE = [(Provider.GOOGLE, ANN), (Provider.OUTLOOK, BOB)]
 MEET = "https://meet.google.com/abc-defg-hij"
-EVERYTHING = {"default": "record", "rules": []}
+EVERYTHING: dict[str, Any] = {"default": "record", "rules": []}
+HALF_AN_HOUR = timedelta(minutes=30)
+_MOST_ROUNDS = 60
+_PATIENCE = 10.0  # real seconds
 
 
 class Stage(msgspec.Struct, kw_only=True):
@@ -90,31 +69,59 @@ class Stage(msgspec.Struct, kw_only=True):
     world: World
     transport: Transport
     sandbox_url: str
+    product_url: str
     context: TenantContext
     rings: Rings
-    fleet: FleetRunner
 
     @property
     def now(self) -> datetime:
         return self.world.clock.now()
 
+    @property
+    def fleet(self) -> FleetState:
+        """Return what the fleet remembers."""
+        return note(self.world, "fleet", FleetState)
+
+    async def consent_link(self, provider: Provider, customer_user_id: str = "ann") -> str:
+        wish = ConnectWish(provider=provider, customer_user_id=customer_user_id)
+        return (await connect.begin(self.services, self.context, wish)).url
+
     async def connect(
         self, provider: Provider, email: str, *, customer_user_id: str = "ann", **form: str
     ) -> Finished:
         """Let a person consent, and the product take what comes back."""
-        wish = ConnectWish(provider=provider, customer_user_id=customer_user_id)
-        link = await connect.begin(self.services, self.context, wish)
-        answer = await allowed(self.transport, link.url, email=email, **form)
+        link = await self.consent_link(provider, customer_user_id)
+        answer = await allowed(self.transport, link, email=email, **form)
         return await connect.finish(self.services, provider, answer)
+
+    async def settled(self, provider: Provider, email: str, customer_user_id: str = "ann") -> Any:
+        """Connect a person who has everything recorded, and let the worker do what is due."""
+        connected = await self.connect(provider, email, customer_user_id=customer_user_id)
+        assert connected.error_code is None, connected.error_detail
+        await self.record_everything(connected.user_id)
+        await self.settle()
+        return connected.user_id
 
     async def record_everything(self, user_id: CalendarUserId) -> None:
         await rule_sets.save_rules(self.services, self.context, user_id, EVERYTHING)
 
-    async def listen(self) -> None:
-        """Register the customer's address for all messages."""
-        wish = EndpointWish(url=f"{self.sandbox_url}/customer/webhooks/acme", events=("*",))
+    async def listen(self, *types: str, name: str = "acme") -> Any:
+        """Register the customer's address for messages: of these types, or of all."""
+        url = f"{self.sandbox_url}/customer/webhooks/{name}"
+        wish = EndpointWish(url=url, events=types or ("*",))
         made = await endpoints.create_endpoint(self.services, self.context, wish)
-        note(self.world, "customer", CustomerState).secrets["acme"] = [made.secrets[0]]
+        note(self.world, "customer", CustomerState).secrets[name] = [made.secrets[0]]
+        return made.id
+
+    def hold_meeting(
+        self, organizer: str, title: str, after: timedelta, *guests: str, **facts: Any
+    ) -> Meeting:
+        """Hold a meeting that begins so long from now; half an hour, in one room, if not said."""
+        start = self.now + after
+        facts.setdefault("attendees", [Guest(email=email) for email in guests])
+        facts.setdefault("link", MEET)
+        lasts = facts.pop("lasts", HALF_AN_HOUR)
+        return self.world.add_meeting(organizer, title, start, start + lasts, **facts)
 
     @property
     def received(self) -> list[Message]:
@@ -124,14 +131,24 @@ class Stage(msgspec.Struct, kw_only=True):
     @property
     def ordered(self) -> list[dict[str, Any]]:
         """Every order that the fleet took, in order."""
-        return [bot.body for bot in self.fleet.state.bots.values()]
+        return [bot.body for bot in self.fleet.bots.values()]
 
     async def settle(self) -> None:
         """Do all that is due at this instant, until nothing is: what a worker would do."""
-        while work := await self._due():
+        await self.hear()
+        for _ in range(_MOST_ROUNDS):
+            work = await self._due()
             for kind, tenant_id, row_id in work:
                 await JOURNEYS[kind](self.services, tenant_id, row_id)
-            await self.depart()
+            await self.hear()
+            if not work and not await self.depart():
+                return
+        raise AssertionError(f"still due after {_MOST_ROUNDS} rounds: {work}")
+
+    async def hear(self) -> None:
+        """Let notices that are under way arrive."""
+        async with asyncio.timeout(_PATIENCE):
+            await self.world.courier.settle()
 
     async def _due(self) -> list[tuple[str, Any, str]]:
         found = await sweep.due(self.services, 100)
@@ -150,9 +167,13 @@ class Stage(msgspec.Struct, kw_only=True):
     async def pass_time(self, by: timedelta) -> None:
         """Let time pass for everybody, and everybody do what is due then."""
         self.world.clock.advance(by)
-        await self.fleet.run_due()
+        await self.fleet_reports()
         await self.depart()
         await self.settle()
+
+    async def fleet_reports(self) -> None:
+        """Let the fleet's bots live up to now, and their reports arrive."""
+        await self.transport.request("POST", f"{self.sandbox_url}/sandbox/fleet/run")
 
     async def bots(self) -> list[Bot]:
         """Return the tenant's bots, oldest first."""
@@ -161,18 +182,54 @@ class Stage(msgspec.Struct, kw_only=True):
             found = [await bots.get(session, BotId(row.id)) for row in rows.all()]
         return [bot for bot in found if bot is not None]
 
+    async def events(self, *, deleted: bool = False) -> list[StoredEvent]:
+        """Return the tenant's standing (or deleted) events, soonest first."""
+        async with self.services.database.tenant(self.context.tenant_id) as session:
+            which = select(events_table.c.id).where(events_table.c.is_deleted.is_(deleted))
+            order = (events_table.c.start_at, events_table.c.id)
+            rows = (await session.execute(which.order_by(*order))).all()
+            found = [await events.get(session, row.id) for row in rows]
+        return [row.event for row in found if row is not None]
+
+    async def titles(self) -> list[str | None]:
+        """Return what the standing events are called, soonest first."""
+        return [event.content.title for event in await self.events()]
+
+    async def calendars(self, user_id: CalendarUserId) -> dict[str, Calendar]:
+        """Return a person's calendars by name."""
+        async with self.services.database.tenant(self.context.tenant_id) as session:
+            found = await calendars.of_user(session, user_id)
+        return {calendar.name: calendar for calendar in found}
+
+    async def connections(self, user_id: CalendarUserId) -> tuple[Connection, ...]:
+        """Return a person's connections."""
+        async with self.services.database.tenant(self.context.tenant_id) as session:
+            return await connections.of_user(session, user_id)
+
+    async def told(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return every message that was written, as type and data, in the order of ``seq``."""
+        async with self.services.database.tenant(self.context.tenant_id) as session:
+            page = await outbox.message_page(session, None, None, Keyset(limit=500))
+            rows = [outbox.sequenced(session, row) for row in page.rows]
+        assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
+        return [(row.message.type, msgspec.json.decode(row.message.body)["data"]) for row in rows]
+
+    async def told_of_bots(self) -> list[str]:
+        """Return the types of every message about bots, in order."""
+        return [kind for kind, _ in await self.told() if kind.startswith("bot.")]
+
 
 @asynccontextmanager
 async def set_stage(database_url: str, folder: Path) -> AsyncIterator[Stage]:
     """Build everything on a fresh database; Ann has a Google account, Bob one at Microsoft."""
     world = World(StillClock())
-    sandbox = create_sandbox(world)
-    for provider, email in ((Provider.GOOGLE, ANN), (Provider.OUTLOOK, BOB)):
+    for provider, email in PEOPLE:
         name = email.partition("@")[0].title()
         world.directory.add_account(provider.value, email, name, zone="Europe/Berlin")
     async with AsyncExitStack() as stack:
+        sandbox = create_sandbox(world)
+        await stack.enter_async_context(living(sandbox))
         far = await stack.enter_async_context(listening(through(sandbox)))
-        stack.push_async_callback(world.courier.close)
         doors: list[ASGIApp] = []
 
         async def product(heard: Heard, writer: asyncio.StreamWriter) -> None:
@@ -188,19 +245,12 @@ async def set_stage(database_url: str, folder: Path) -> AsyncIterator[Stage]:
             clock=world.clock,
             database=Database(engine, ContentCiphers(keyring, world.clock)),
             keyring=keyring,
-            providers=_providers(transport, far.url),
-            operator_apps=_admitted(world, near.url),
-            fleet=_fleet(world, transport, far.url),
+            providers=providers_at(transport, far.url),
+            operator_apps=admitted(world, near.url),
+            fleet=fleet_at(world, transport, far.url),
             poster=await stack.enter_async_context(open_endpoints(allow_private=True)),
             wakeups=rings,
-            house=House(
-                public_url=near.url,
-                join_lead=timedelta(seconds=90),
-                poll_interval=timedelta(seconds=300),
-                past=timedelta(days=1),
-                future=timedelta(days=28),
-                allow_private_webhooks=True,
-            ),
+            house=_house(near.url),
         )
         doors.append(create_app(services, is_operator=lambda _: False, probes={}))
         made = await tenants.create_tenant(services, TenantWish(name="Acme"))
@@ -209,48 +259,18 @@ async def set_stage(database_url: str, folder: Path) -> AsyncIterator[Stage]:
             world=world,
             transport=transport,
             sandbox_url=far.url,
+            product_url=near.url,
             context=TenantContext(tenant_id=made.tenant.id, actor="test"),
             rings=rings,
-            fleet=FleetRunner(world),
         )
 
 
-def _providers(transport: Transport, url: str) -> dict[Provider, CalendarProvider]:
-    google = GoogleEndpoints(
-        auth_url=f"{url}/google/o/oauth2/v2/auth",
-        token_url=f"{url}/google/token",
-        revoke_url=f"{url}/google/revoke",
-        userinfo_url=f"{url}/google/v1/userinfo",
-        api_url=f"{url}/google/calendar/v3",
-    )
-    microsoft = MicrosoftProvider(
-        transport, authority=f"{url}/microsoft/common", graph_url=f"{url}/microsoft/graph/v1.0"
-    )
-    return {Provider.GOOGLE: GoogleProvider(transport, google), Provider.OUTLOOK: microsoft}
-
-
-def _admitted(world: World, product: str) -> dict[Provider, OAuthApp]:
-    apps = {}
-    for provider in Provider:
-        app = OAuthApp(provider=provider, client_id=f"{provider}-1", client_secret="secret-1")
-        back = f"{product}/v1/calendar/oauth/callback/{provider}"
-        world.grants.register(
-            Client(
-                provider=provider.value,
-                id=app.client_id,
-                secret=app.client_secret,
-                redirect_uris=[back],
-            )
-        )
-        apps[provider] = app
-    return apps
-
-
-def _fleet(world: World, transport: Transport, url: str) -> MeetbotFleet:
-    config = note(world, "fleet", FleetState).config
-    return MeetbotFleet(
-        transport,
-        url=f"{url}/fleet",
-        api_key=config.api_key,
-        callback_secret=config.callback_secret,
+def _house(url: str) -> House:
+    return House(
+        public_url=url,
+        join_lead=timedelta(seconds=90),
+        poll_interval=timedelta(seconds=300),
+        past=timedelta(days=1),
+        future=timedelta(days=28),
+        allow_private_webhooks=True,
     )

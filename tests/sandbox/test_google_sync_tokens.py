@@ -4,27 +4,13 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.site import ANN, BOB, Reader, Site, berlin
-
-BERLIN = "Europe/Berlin"
-FIRST, SECOND, THIRD = "20261123T090000Z", "20261130T090000Z", "20261207T090000Z"
-WEEKLY = "RRULE:FREQ=WEEKLY;COUNT=3"
-
-
-def hold(site: Site, recurrence: str = "", **facts: Any) -> str:
-    return site.world.add_meeting(
-        ANN, "Review", berlin(23, 10), berlin(23, 11), BERLIN, recurrence=recurrence, **facts
-    ).id
+from tests.sandbox.site import ANN, BOB, Reader, Site
 
 
 async def synced(reader: Reader, **params: Any) -> str:
     """Make a full sync; return its token."""
     token: str = (await reader.events(**params))["nextSyncToken"]
     return token
-
-
-def shown(body: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(item["id"], item["status"]) for item in body["items"]]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from meetbot_calendar.sandbox import edits, uids
 from meetbot_calendar.sandbox.meetings import Guest
+from meetbot_calendar.sandbox.microsoft.samples import put_event
 from tests.sandbox.outlook import ANN, BOB, TEAMS, WINDOW, Tenant, at, of_calendar
 
 CLASS_ID = "040000008200E00074C5B7101A82E008"
@@ -112,6 +113,69 @@ async def test_a_view_needs_a_window_and_counts_what_overlaps_it(contoso: Tenant
 
     assert (missing.status_code, missing.json()["error"]["code"]) == (400, "ErrorInvalidParameter")
     assert (len(touching), len(overlapping)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"startDateTime": "yesterday"},
+        {"endDateTime": "2026-11-01T00:00:00Z"},
+        {"$top": "0"},
+        {"$skip": "-1"},
+    ],
+)
+async def test_a_view_that_makes_no_sense_is_refused(
+    contoso: Tenant, changes: dict[str, str]
+) -> None:
+    ann = await contoso.reader()
+
+    answer = await ann.get("/me/calendarView", **(WINDOW | changes))
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "ErrorInvalidParameter")
+
+
+async def test_excluded_dates_of_a_series_are_occurrences_it_lost(contoso: Tenant) -> None:
+    lines = ["RRULE:FREQ=WEEKLY;COUNT=3", "EXDATE:20261130T080000Z"]
+    contoso.hold(recurrence=lines)
+    contoso.hold(
+        "Local", day=24, recurrence=[lines[0], "EXDATE;TZID=Europe/Berlin:20261124T090000"]
+    )
+    ann = await contoso.reader()
+
+    days = [r["start"]["dateTime"][5:10] for r in await ann.view()]
+
+    assert days == ["11-23", "12-01", "12-07", "12-08"]
+
+
+async def test_a_series_whose_pattern_makes_no_sense_has_no_occurrences(contoso: Tenant) -> None:
+    when = {"dateTime": "2026-11-23T09:00:00.0000000", "timeZone": "UTC"}
+    broken = {"start": when, "end": when, "recurrence": {"pattern": {"type": "weekly"}}}
+    put_event(contoso.world, contoso.calendar(), broken)
+    ann = await contoso.reader()
+
+    assert (await ann.view(), (await ann.round())[0]) == ([], [])
+
+
+async def test_links_lie_where_their_makers_put_them(contoso: Tenant) -> None:
+    zoom = "https://zoom.us/j/123"
+    contoso.hold("Plain", link=zoom)
+    contoso.hold("Roomy", day=24, link=zoom, location="Room 4")
+    contoso.hold("Told", day=25, link=zoom, link_place="description")
+    contoso.hold("Teams in text", day=26, link=TEAMS, link_place="description")
+    ann = await contoso.reader()
+
+    rows = await ann.view()
+
+    shown = [
+        (r["location"]["displayName"], zoom in r["body"]["content"], r["isOnlineMeeting"])
+        for r in rows
+    ]
+    assert shown == [
+        (zoom, False, False),
+        ("Room 4", True, False),
+        ("", True, False),
+        ("", False, False),
+    ]
 
 
 async def test_a_view_comes_in_pages(contoso: Tenant) -> None:

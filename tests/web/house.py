@@ -1,16 +1,37 @@
 """The whole HTTP door over a real database, and what a test needs to knock at it."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
 
 import msgspec
-from httpx import ASGITransport, AsyncClient, Response
+from httpx import ASGITransport, AsyncClient, Response  # noqa: TID251 - to our own door
 
+from meetbot_calendar.bots.fleet import Fleet
+from meetbot_calendar.deliveries.poster import Poster
+from meetbot_calendar.gateways.fleets.unset import UnsetFleet
 from meetbot_calendar.journeys.services import House, Services
-from meetbot_calendar.web.app import create_app
+from meetbot_calendar.web.app import Doors, create_app
+from meetbot_calendar.wiring import ContentCiphers
+from tenants.secrets.keyring import Keyring
+from tenants.secrets.local import LocalKeys
+from tenants.storage.data_keys import DataKeys
+from tenants.storage.session import Database, open_engine
 from tests.fixed_clock import FixedClock
 
-OPERATOR_KEY = "the-operator's-key"
-Json = dict[str, object]
+OPERATOR_KEY = "the-operators-key"
+Json = dict[str, Any]
+Probe = Callable[[], Awaitable[str | None]]
+
+HOUSE = House(
+    public_url="http://127.0.0.1:8000",
+    join_lead=timedelta(seconds=90),
+    poll_interval=timedelta(seconds=300),
+    past=timedelta(days=1),
+    future=timedelta(days=28),
+)
 
 
 class Rings:
@@ -22,28 +43,26 @@ class Rings:
     async def ring(self, kind: str, tenant_id: str, row_id: str) -> None:
         self.heard.append((kind, tenant_id, row_id))
 
+    async def probe(self) -> str | None:
+        return None
+
 
 class Door:
     """Knocks at the application with one key."""
 
     def __init__(self, client: AsyncClient, key: str | None) -> None:
-        self._client = client
+        self.client = client
         self.key = key
 
     async def ask(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        *,
-        raw: bytes | None = None,
-        **headers: str,
+        self, method: str, path: str, body: object = None, *, raw: bytes = b"", **headers: str
     ) -> Response:
+        """Send a request; underscores in header names are hyphens."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.key is not None:
             given.setdefault("Authorization", f"Bearer {self.key}")
         content = raw if body is None else msgspec.json.encode(body)
-        return await self._client.request(method, path, content=content, headers=given)
+        return await self.client.request(method, path, content=content, headers=given)
 
     async def get(self, path: str, **headers: str) -> Response:
         return await self.ask("GET", path, **headers)
@@ -76,32 +95,51 @@ class OpenHouse(msgspec.Struct, kw_only=True):
     def operator(self) -> Door:
         return self.with_key(OPERATOR_KEY)
 
+    @property
+    def stranger(self) -> Door:
+        return self.with_key(None)
+
     async def tenant(self, name: str = "Acme") -> tuple[Json, Door]:
         """Make a tenant; returns it and a door that its first key opens."""
-        answer = await self.operator.post("/v1/tenants", {"name": name})
-        assert answer.status_code == 201, answer.text
-        made = answer.json()
+        made = (await self.operator.post("/v1/tenants", {"name": name})).json()
         return made["tenant"], self.with_key(made["api_key"]["key"])
 
+    async def person_key(self, door: Door, user_id: str) -> Door:
+        """Make a key that is bound to one calendar user."""
+        made = await door.post("/v1/api-keys", {"name": "phone", "user_id": user_id})
+        return self.with_key(made.json()["key"])
 
-def client_of(services: Services) -> AsyncClient:
-    async def well() -> str | None:
-        return None
 
-    app = create_app(
-        services,
-        is_operator=lambda key: key == OPERATOR_KEY,
-        probes={"database": well, "redis": well},
-    )
-    transport = ASGITransport(app=app, raise_app_exceptions=True)  # type: ignore[arg-type]
+def app_of(services: Services, probes: Mapping[str, Probe] | None = None) -> Doors:
+    """Build the application as a command does."""
+    return create_app(services, is_operator=lambda key: key == OPERATOR_KEY, probes=probes or {})
+
+
+def client_of(app: Doors) -> AsyncClient:
+    """Reach an application without a socket."""
+    transport = ASGITransport(app=cast("Any", app))
     return AsyncClient(transport=transport, base_url="http://meetbot.test")
 
 
-def house_rules() -> House:
-    return House(
-        public_url="http://127.0.0.1:8000",
-        join_lead=timedelta(seconds=90),
-        poll_interval=timedelta(seconds=300),
-        past=timedelta(days=1),
-        future=timedelta(days=28),
+@asynccontextmanager
+async def open_house(database_url: str, folder: Path) -> AsyncIterator[OpenHouse]:
+    """Open the house on a fresh database; nobody is outside to talk to."""
+    engine = open_engine(database_url, pool_size=4)
+    clock, rings = FixedClock(), Rings()
+    keyring = Keyring(LocalKeys(folder / "keys"), DataKeys(engine))
+    services = Services(
+        clock=clock,
+        database=Database(engine, ContentCiphers(keyring, clock)),
+        keyring=keyring,
+        providers={},
+        operator_apps={},
+        fleet=cast("Fleet", UnsetFleet("meetbot")),
+        poster=cast("Poster", None),
+        wakeups=rings,
+        house=HOUSE,
     )
+    try:
+        async with client_of(app_of(services)) as client:
+            yield OpenHouse(services=services, clock=clock, rings=rings, client=client)
+    finally:
+        await engine.dispose()

@@ -122,8 +122,12 @@ def _zone_name(master: Row) -> str:
 
 
 def _slots(master: Row, until: datetime) -> Iterator[datetime]:
+    """Yield the series' slots; one whose pattern or times make no sense has none."""
     first, _ = _span(master.body)
-    rule = patterns.to_rrule(master.body["recurrence"])
+    try:
+        rule = patterns.to_rrule(master.body["recurrence"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return
     all_day = bool(master.body.get("isAllDay"))
     if first is None:
         return

@@ -1,19 +1,19 @@
 """``/v1/usage`` and ``/v1/audit-log``: what was used, and who did what."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Router, get
-from litestar.params import QueryParameter
 
 from meetbot_calendar.journeys import accounts
 from meetbot_calendar.web.api.parts import (
     PAGED,
     Caller,
+    FromText,
     Given,
-    InstantText,
     PageOf,
+    ToText,
     Wish,
     instant_of,
     page_of,
@@ -57,8 +57,8 @@ class AuditView(msgspec.Struct, frozen=True, kw_only=True):
 async def read_usage(
     services: Given,
     context: Caller,
-    begin: Annotated[InstantText, QueryParameter(name="from")] = None,
-    end: Annotated[InstantText, QueryParameter(name="to")] = None,
+    begin: FromText = None,
+    end: ToText = None,
 ) -> UsageView:
     """Count recorded seconds, bots by outcome and connections; by default of this month."""
     usage = await accounts.read_usage(

@@ -15,10 +15,11 @@ from meetbot_calendar.journeys.reading import BotFilter
 from meetbot_calendar.web.api.parts import (
     PAGED,
     Caller,
+    FromText,
     Given,
-    InstantText,
     LaterInstant,
     PageOf,
+    ToText,
     Wish,
     instant_of,
     page_of,
@@ -105,8 +106,8 @@ def bot_view(bot: Bot) -> BotView:
 
 def bot_filter(
     status: Annotated[BotStatus | None, QueryParameter()] = None,
-    begin: Annotated[InstantText, QueryParameter(name="from")] = None,
-    end: Annotated[InstantText, QueryParameter(name="to")] = None,
+    begin: FromText = None,
+    end: ToText = None,
 ) -> BotFilter:
     """Read which bots are asked for."""
     return BotFilter(status=status, begin=instant_of("from", begin), end=instant_of("to", end))

@@ -106,7 +106,8 @@ def _delivered(row: Delivered) -> DeliveryView:
     return delivery_view(row.delivery, row.attempts)
 
 
-def _message(message: Message) -> MessageView:
+def message_view(message: Message) -> MessageView:
+    """Write a message."""
     said = msgspec.json.decode(message.body, type=_Said)
     return MessageView(id=message.id, type=message.type, timestamp=said.timestamp, data=said.data)
 
@@ -175,7 +176,7 @@ async def list_webhook_messages(
     """List every message in order, whether or not anyone was listening."""
     begin = MessageId(since) if since and since.startswith("msg_") else instant_of("since", since)
     listed = await outbox.list_messages(services, context, wish, kind=kind, since=begin)
-    return page_of(listed, tuple(_message(message) for message in listed.results))
+    return page_of(listed, tuple(message_view(message) for message in listed.results))
 
 
 router = Router(

@@ -44,9 +44,10 @@ Cursor = Annotated[
         max_length=512, description="What an earlier page gave as `next` or `previous`."
     ),
 ]
-InstantText = Annotated[
-    str | None, QueryParameter(max_length=40, schema_extra={"format": "date-time"})
-]
+_INSTANT: dict[str, Any] = {"max_length": 40, "schema_extra": {"format": "date-time"}}
+InstantText = Annotated[str | None, QueryParameter(**_INSTANT)]
+FromText = Annotated[str | None, QueryParameter(name="from", **_INSTANT)]
+ToText = Annotated[str | None, QueryParameter(name="to", **_INSTANT)]
 
 
 class PageOf(msgspec.Struct, Generic[T], frozen=True, kw_only=True):

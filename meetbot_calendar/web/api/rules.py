@@ -131,7 +131,8 @@ def _saving(saving: Saving) -> RulesView:
     return msgspec.structs.replace(_rules(saving.saved), effects=_effects(saving.effects))
 
 
-def _version(saved: SavedRules) -> VersionView:
+def version_view(saved: SavedRules) -> VersionView:
+    """Write one saved version."""
     document = saved.document or {}
     return VersionView(
         version=saved.version,
@@ -197,7 +198,7 @@ async def list_rule_versions(
 ) -> PageOf[VersionView]:
     """List every saved version, newest first, with who saved it and when."""
     listed = await rule_sets.list_versions(services, context, user_id, wish)
-    return page_of(listed, tuple(_version(saved) for saved in listed.results))
+    return page_of(listed, tuple(version_view(saved) for saved in listed.results))
 
 
 @post("/restore", status_code=200)
@@ -234,7 +235,7 @@ async def preview_rules(
 def _document(data: PreviewBody) -> dict[str, Any] | None:
     if data.rules is msgspec.UNSET and data.default is msgspec.UNSET:
         return None
-    given = {"rules": data.rules or [], "default": data.default}
+    given: dict[str, Any] = {"rules": data.rules or [], "default": data.default}
     return {name: value for name, value in given.items() if value is not msgspec.UNSET}
 
 

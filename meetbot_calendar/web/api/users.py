@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Router, get, patch
+from litestar import Router, delete, get, patch
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from meetbot_calendar.journeys import users
+from meetbot_calendar.journeys import erase, users
 from meetbot_calendar.web.api.parts import PAGED, Caller, Given, PageOf, Wish, page_of, utc
 from meetbot_calendar.web.auth import PERSON
 from tenants.identity import CalendarUser, CalendarUserId
@@ -80,9 +80,22 @@ async def change_calendar_user(
     return user_view(await users.change_user(services, context, user_id, change))
 
 
+@delete("/{user_id:str}")
+async def erase_calendar_user(
+    services: Given, context: Caller, user_id: FromPath[CalendarUserId]
+) -> None:
+    """Erase a person: accounts are parted from, bots called back, everything stored deleted."""
+    await erase.erase_user(services, context, user_id)
+
+
 router = Router(
     "/v1/calendar/users",
-    route_handlers=[list_calendar_users, read_calendar_user, change_calendar_user],
+    route_handlers=[
+        list_calendar_users,
+        read_calendar_user,
+        change_calendar_user,
+        erase_calendar_user,
+    ],
     dependencies=PAGED,
     opt=PERSON,
     tags=["Calendar users"],

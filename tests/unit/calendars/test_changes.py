@@ -414,3 +414,15 @@ def test_how_a_round_is_cut_into_pages_does_not_matter(
     one = diff(table, [ChangePage(events=tuple(listed))], window=WINDOW, full=False)
 
     assert set(map(repr, diff(table, halves, window=WINDOW, full=False))) == set(map(repr, one))
+
+
+def test_a_single_event_that_becomes_a_series_gives_way_to_its_occurrences() -> None:
+    stored = {"master": stored_event("master")}
+    occurrence = fetched_event("master_1", series_id="master", original_start=NOW)
+
+    changes = diff(stored, [ChangePage(events=(occurrence,))], window=WINDOW, full=False)
+
+    assert {(change.kind, change.platform_id) for change in changes} == {
+        ("deleted", "master"),
+        ("created", "master_1"),
+    }

@@ -83,6 +83,7 @@ def test_an_event_is_known_by_its_uid_and_by_its_room() -> None:
 
     assert meeting_keys(event, "zoom:123456789") == (
         f"uid:{GOOGLE}@2026-11-23T09:00:00Z",
+        f"uid:{GOOGLE}@alone",
         "room:zoom:123456789@2026-11-23T09:00:00Z",
     )
 
@@ -121,7 +122,7 @@ def test_the_google_and_the_outlook_copy_share_a_name() -> None:
 def test_an_all_day_event_is_known_by_its_date_and_by_no_instant() -> None:
     event = stored_event(ical_uid=GOOGLE, span=day(2026, 11, 23))
 
-    assert meeting_keys(event, "zoom:1") == (f"uid:{GOOGLE}@2026-11-23",)
+    assert meeting_keys(event, "zoom:1") == (f"uid:{GOOGLE}@2026-11-23", f"uid:{GOOGLE}@alone")
 
 
 def test_a_slot_counts_where_the_times_are_missing() -> None:
@@ -137,3 +138,21 @@ def test_an_event_without_uid_and_room_is_a_meeting_of_its_own(uid: str | None) 
 
 def test_an_event_without_any_time_is_a_meeting_of_its_own() -> None:
     assert meeting_keys(stored_event(ical_uid=GOOGLE, span=None), "zoom:1") == ("event:one",)
+
+
+def test_a_single_event_that_moved_still_shares_a_name_with_its_copy_that_did_not_yet() -> None:
+    here = stored_event(ical_uid=GOOGLE, span=span(START + timedelta(hours=3)))
+    there = stored_event(ical_uid=_wrapped(GOOGLE), span=span(START))
+
+    shared = set(meeting_keys(here, None)) & set(meeting_keys(there, None))
+
+    assert shared == {f"uid:{GOOGLE}@alone"}
+
+
+def test_two_occurrences_that_came_without_their_series_are_two_meetings() -> None:
+    one = stored_event(ical_uid=_wrapped(GOOGLE, "07EA0B17"), span=span(START))
+    other = stored_event(
+        ical_uid=_wrapped(GOOGLE, "07EA0B1E"), span=span(START + timedelta(weeks=1))
+    )
+
+    assert not set(meeting_keys(one, None)) & set(meeting_keys(other, None))
