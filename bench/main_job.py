@@ -35,6 +35,7 @@ from meetbot_calendar.journeys.tenants import TenantWish
 from meetbot_calendar.settings import Settings, child_environment
 from meetbot_calendar.storage import calendars
 from meetbot_calendar.storage.migrations import migrate
+from meetbot_calendar.telemetry import configure_logging
 from meetbot_calendar.wiring import open_services
 from meetbot_calendar.worker.departures import Departures
 from meetbot_calendar.worker.sweeper import Sweeper
@@ -236,6 +237,7 @@ def _late(name: str, orders: list[dict[str, Any]]) -> tuple[str, str, str, str, 
 
 async def main() -> None:
     console = Console()
+    configure_logging("json", "error")
     with tempfile.TemporaryDirectory(prefix="meetbot-bench-") as folder:
         servers = EmbeddedServers(Path(folder) / "servers")
         state = servers.start()

@@ -1,17 +1,39 @@
-"""Run inside a rival's own environment: how many times a second it evaluates each rule.
+"""The libraries we measure ourselves against, and what runs inside each one's own environment.
 
-Reads ``{library, rules, events, seconds}`` as JSON from standard input; writes, for each rule, its
-rate and its answers. Needs nothing but the standard library and the rival.
+As a script it reads a task as JSON from standard input: ``{library, rules, events, seconds}`` gives
+rates and answers by rule, ``{library, pairs}`` gives one answer a pair of rule and data. It needs
+nothing but the standard library and the rival.
 """
 
 import json
+import subprocess
 import sys
 import time
+import venv
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 Json = Any
 Evaluate = Callable[[Json, Json], Json]
+
+RIVALS = {
+    "panzi-json-logic": "1.0.1",
+    "json-logic-qubit": "0.9.1",
+    "json-logic-modernized": "1.0.1",
+    "jsonlogic-rs": "0.5.0",
+}
+
+
+def environment(folder: Path, library: str) -> Path:
+    """Make an environment with one rival in it, unless it is there; give its interpreter."""
+    python = folder / library / "bin" / "python"
+    if not python.exists():
+        venv.create(folder / library, with_pip=True)
+        wanted = f"{library}=={RIVALS[library]}"
+        install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", wanted]
+        subprocess.run(install, check=True)
+    return python
 
 
 def rate(call: Callable[[], object], seconds: float) -> float:
@@ -44,6 +66,23 @@ def library(name: str) -> tuple[Evaluate, Callable[[Json], Json]]:
 def main() -> None:
     task = json.load(sys.stdin)
     evaluate, prepare = library(task["library"])
+    if "pairs" in task:
+        answers = [answer(evaluate, prepare(rule), prepare(data)) for rule, data in task["pairs"]]
+        json.dump(answers, sys.stdout)
+    else:
+        json.dump(measure(task, evaluate, prepare), sys.stdout)
+
+
+def answer(evaluate: Evaluate, rule: Json, data: Json) -> Json:
+    """Give the answer to one rule, or the name of what it raised."""
+    try:
+        return {"answer": evaluate(rule, data)}
+    except Exception as error:  # noqa: BLE001 - whatever a rival raises is its answer
+        return {"error": type(error).__name__}
+
+
+def measure(task: Json, evaluate: Evaluate, prepare: Callable[[Json], Json]) -> Json:
+    """Measure every rule over all events."""
     events = [prepare(event) for event in task["events"]]
     report: dict[str, Json] = {}
     for name, rule in task["rules"].items():
@@ -56,7 +95,7 @@ def main() -> None:
         answers = [evaluate(ready, event) for event in events]
         speed = rate(all_events, task["seconds"]) * len(events)
         report[name] = {"rate": speed, "answers": answers}
-    json.dump(report, sys.stdout)
+    return report
 
 
 if __name__ == "__main__":

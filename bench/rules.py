@@ -12,15 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 # Run as a script, this file's own folder comes first, where this file is called `rules` too.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.rival import Json, rate  # noqa: E402
+from bench.rival import RIVALS, Json, environment, rate  # noqa: E402
 from rules import evaluate  # noqa: E402
 from rules.budget import RULE_STEPS, Fuel  # noqa: E402
 from rules.build import Builder  # noqa: E402
@@ -37,13 +35,6 @@ from rules.facts import (  # noqa: E402
 from rules.parse import parse_rule_set  # noqa: E402
 from rules.part import Run  # noqa: E402
 from rules.vocabulary import Scope  # noqa: E402
-
-RIVALS: Final = {
-    "panzi-json-logic": "1.0.1",
-    "json-logic-qubit": "0.9.1",
-    "json-logic-modernized": "1.0.1",
-    "jsonlogic-rs": "0.5.0",
-}
 
 # JsonLogic as jsonlogic.com defines it, so that every rival can run it.
 RULES: dict[str, Json] = {
@@ -209,21 +200,10 @@ def measure_rival(python: Path, library: str, data: list[Json], seconds: float) 
     """Measure a rival in its own environment."""
     task = {"library": library, "rules": RULES, "events": data, "seconds": seconds}
     script = Path(__file__).with_name("rival.py")
-    done = subprocess.run(  # noqa: S603 - our own script
+    done = subprocess.run(
         [python, script], input=json.dumps(task), capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout)
-
-
-def environment(folder: Path, library: str) -> Path:
-    """Make an environment with one rival in it, unless it is there; give its interpreter."""
-    python = folder / library / "bin" / "python"
-    if not python.exists():
-        venv.create(folder / library, with_pip=True)
-        wanted = f"{library}=={RIVALS[library]}"
-        install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", wanted]
-        subprocess.run(install, check=True)  # noqa: S603 - our own list
-    return python
 
 
 def compare(folder: Path, seconds: float, passes: int) -> None:

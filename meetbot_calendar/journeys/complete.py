@@ -12,7 +12,7 @@ from meetbot_calendar.bots.model import FINAL, Bot, BotId
 from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.deliveries.payloads import BotMessage
 from meetbot_calendar.errors import Missing
-from meetbot_calendar.journeys import dispatch
+from meetbot_calendar.journeys import aftermath
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import bots
@@ -57,14 +57,14 @@ async def _record(
         status = lifecycle.next_state(bot.status, bot.stopped_by, report.kind)
         if status is None:
             return ()
-        told: tuple[DeliveryId, ...] = ()
+        news: list[tuple[BotMessage, Bot]] = []
         if bot.dispatched_at is None:
-            await bots.record(session, bot.id, dispatch.left(bot, now), now)
+            await bots.record(session, bot.id, aftermath.left(bot, now), now)
             bot = msgspec.structs.replace(bot, status="dispatched", dispatched_at=now)
-            told = await dispatch.tell(session, "bot.dispatched", bot, now)
+            news.append(("bot.dispatched", bot))
         after = _after(msgspec.structs.replace(bot, status=status), report)
         await _write(session, after, now)
-        return told + await dispatch.tell(session, _TOLD[report.kind], after, now)
+        return await aftermath.tell(session, [*news, (_TOLD[report.kind], after)], now)
 
 
 def _after(bot: Bot, report: Report) -> Bot:

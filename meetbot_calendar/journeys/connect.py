@@ -193,8 +193,7 @@ async def record(
     now = services.clock.now()
     async with services.database.tenant(context.tenant_id) as session:
         known = await connections.find_account(session, user_id, app.provider, back.account.email)
-        if known is None:
-            await _check_room(session, user_id)
+        await _check_room(session, user_id, known)
     connection_id = known or connections.new_connection_id(now)
     sealed = await grants.seal(services, context.tenant_id, connection_id, back.grant)
     new = connections.NewConnection(
@@ -224,8 +223,11 @@ async def record(
     return connection
 
 
-async def _check_room(session: TenantSession, user_id: CalendarUserId) -> None:
-    if len(await connections.of_user(session, user_id)) >= _MOST_CONNECTIONS:
+async def _check_room(
+    session: TenantSession, user_id: CalendarUserId, known: ConnectionId | None
+) -> None:
+    present = {connection.id for connection in await connections.of_user(session, user_id)}
+    if known not in present and len(present) >= _MOST_CONNECTIONS:
         raise Refused(
             f"this calendar user has {_MOST_CONNECTIONS} connections, the most there may be:"
             " disconnect one first",

@@ -34,8 +34,7 @@ async def _call_back(
     services: Services, context: TenantContext, bot_ids: tuple[BotId, ...]
 ) -> None:
     held = await dispatch.hold(services, context.tenant_id, list(bot_ids), timedelta(0))
-    for bot in held:
-        await dispatch.fire(services, context.tenant_id, bot)
+    await dispatch.fire(services, context.tenant_id, held)
 
 
 async def _forget(services: Services, context: TenantContext, user_id: CalendarUserId) -> None:

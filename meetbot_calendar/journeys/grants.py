@@ -40,6 +40,19 @@ def _opened(cipher: TenantCipher, row: GrantRow) -> Grant:
     return msgspec.msgpack.decode(cipher.open(row.connection.id, row.sealed), type=Grant)
 
 
+async def at_hand(
+    services: Services, session: TenantSession, connection_id: ConnectionId
+) -> Grant | None:
+    """Return the grant if it needs no refreshing, with no other transaction; else None."""
+    now = services.clock.now()
+    row = await connections.peek_grant(session, connection_id)
+    if row is None or row.connection.status == "needs_reauth":
+        return None
+    cipher = services.keyring.held(session.tenant_id, "grant", now)
+    grant = _opened(cipher, row) if cipher is not None else None
+    return grant if grant is not None and grant.expires_at > now + _MARGIN else None
+
+
 async def fresh(
     services: Services,
     context: TenantContext,

@@ -1,6 +1,6 @@
 """Keep the list of an account's calendars true, and part from accounts and calendars that left."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from meetbot_calendar.calendars.model import Calendar, ConnectionId, Grant
 from meetbot_calendar.errors import InstallationFault, MeetbotError, TryLater
@@ -16,6 +16,11 @@ _EVERY = timedelta(hours=1)
 _FAREWELL_AGAIN = timedelta(minutes=5)
 _FAREWELL_AT_MOST = timedelta(days=1)
 _GONE_AFTER = 3
+
+
+def is_due(listed_at: datetime | None, now: datetime) -> bool:
+    """Say whether an account's calendars were last listed too long ago."""
+    return listed_at is None or listed_at <= now - _EVERY
 
 
 async def refresh(services: Services, primary: Calendar, grant: Grant) -> None:

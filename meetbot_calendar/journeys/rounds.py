@@ -67,6 +67,8 @@ async def write(
     session: TenantSession, calendar: Calendar, taken: Round, window: Window, now: datetime
 ) -> tuple[Counts, tuple[DeliveryId, ...]]:
     """Write what a round found; an unchanged event writes nothing."""
+    if not taken.full and not taken.platform_ids and not taken.series_ids:
+        return Counts(created=0, updated=0, deleted=0), ()
     shown_whole = window if taken.full else None
     stored = await events.stored(
         session, calendar.id, taken.platform_ids, taken.series_ids, shown_whole

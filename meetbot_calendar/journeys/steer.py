@@ -8,7 +8,7 @@ import msgspec
 from meetbot_calendar.bots.model import FINAL, OUT, Bot, BotId
 from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.errors import Conflict, Fault, Invalid, Missing
-from meetbot_calendar.journeys import dispatch
+from meetbot_calendar.journeys import aftermath
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import bots, decisions
@@ -49,7 +49,7 @@ async def cancel_bot(services: Services, context: TenantContext, bot_id: BotId) 
                 event_id=event_id, action="skip", actor=context.actor, created_at=now
             )
             await decisions.save_override(session, no)
-        told = await dispatch.tell(session, "bot.cancelled", after, now)
+        told = await aftermath.tell(session, [("bot.cancelled", after)], now)
     await ring_deliveries(services, context.tenant_id, told)
     if bot.status in OUT:
         await services.wakeups.ring("dispatch", context.tenant_id, bot.id)
@@ -72,7 +72,7 @@ async def patch_bot(
         after = _patched(bot, patch, now)
         await bots.replan(session, after, due_at=after.join_at)
         if after.join_at != bot.join_at:
-            told = await dispatch.tell(session, "bot.rescheduled", after, now)
+            told = await aftermath.tell(session, [("bot.rescheduled", after)], now)
     await ring_deliveries(services, context.tenant_id, told)
     return after
 

@@ -56,10 +56,11 @@ async def sync(
     until = now + services.clock.patience(_PATIENCE)
     async with services.database.tenant(tenant_id) as session:
         lease = await calendars.claim(session, calendar_id, now=now, until=until)
-    if lease is None:
-        return None
+        if lease is None:
+            return None
+        grant = await grants.at_hand(services, session, lease.calendar.connection_id)
     try:
-        return await _work(services, tenant_id, lease, now)
+        return await _work(services, lease, grant, now)
     except MeetbotError as error:
         await _set_back(services, tenant_id, lease, error)
         synced = _nothing(lease.calendar)
@@ -67,11 +68,11 @@ async def sync(
 
 
 async def _work(
-    services: Services, tenant_id: TenantId, lease: Lease, now: datetime
+    services: Services, lease: Lease, at_hand: Grant | None, now: datetime
 ) -> SyncedCalendar:
-    context = TenantContext(tenant_id=tenant_id)
     calendar = lease.calendar
-    grant = await grants.fresh(services, context, calendar.connection_id)
+    context = TenantContext(tenant_id=calendar.tenant_id)
+    grant = at_hand or await grants.fresh(services, context, calendar.connection_id)
     try:
         return await _read_and_record(services, lease, grant, now)
     except AccessExpired:
@@ -83,7 +84,7 @@ async def _read_and_record(
     services: Services, lease: Lease, grant: Grant, now: datetime
 ) -> SyncedCalendar:
     calendar = lease.calendar
-    if calendar.is_primary:
+    if calendar.is_primary and listing.is_due(lease.listed_at, now):
         await listing.refresh(services, calendar, grant)
     window, full = _window(services, calendar, now)
     try:

@@ -46,12 +46,7 @@ async def watch(services: Services, tenant_id: TenantId, calendar_id: CalendarId
     if calendar is None or not due:
         return "idle"
     try:
-        grant = await grants.fresh(services, context, calendar.connection_id)
-        try:
-            return await _renew_or_make(services, calendar, grant, known)
-        except AccessExpired:
-            grant = await grants.fresh(services, context, calendar.connection_id, refused=grant)
-            return await _renew_or_make(services, calendar, grant, known)
+        return await _look_after(services, context, calendar, known)
     except PushUnsupported:
         return await _settle(services, calendar, "unsupported", None)
     except ReconnectNeeded:
@@ -60,6 +55,17 @@ async def watch(services: Services, tenant_id: TenantId, calendar_id: CalendarId
         return await _settle(services, calendar, "lost", now + (busy.after or _SOON))
     except MeetbotError:
         return await _settle(services, calendar, "lost", now + _AGAIN)
+
+
+async def _look_after(
+    services: Services, context: TenantContext, calendar: Calendar, known: tuple[Watch, ...]
+) -> Outcome:
+    grant = await grants.fresh(services, context, calendar.connection_id)
+    try:
+        return await _renew_or_make(services, calendar, grant, known)
+    except AccessExpired:
+        grant = await grants.fresh(services, context, calendar.connection_id, refused=grant)
+        return await _renew_or_make(services, calendar, grant, known)
 
 
 async def _settle(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, delete, insert, or_, select, update
+from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
 
 from meetbot_calendar.bots.model import Bot, BotContent, BotId
 from meetbot_calendar.calendars.model import EventId
@@ -39,12 +39,18 @@ async def tenant_of(session: GateSession) -> TenantId | None:
 
 async def get(session: TenantSession, bot_id: BotId, *, lock: bool = False) -> Bot | None:
     """Return one bot with its events; ``lock`` keeps others from changing it until the commit."""
-    statement = select(bots).where(bots.c.id == bot_id)
+    return (await get_many(session, [bot_id], lock=lock)).get(bot_id)
+
+
+async def get_many(
+    session: TenantSession, bot_ids: Sequence[BotId], *, lock: bool = False
+) -> dict[BotId, Bot]:
+    """Return bots by id; ``lock`` takes them in order, so that no two callers wait in a ring."""
+    statement = select(bots).where(bots.c.id.in_(bot_ids)).order_by(bots.c.id)
     if lock:
         statement = statement.with_for_update()
     rows = (await session.execute(statement)).all()
-    found = await _with_events(session, rows)
-    return found[0] if found else None
+    return {bot.id: bot for bot in await _with_events(session, rows)}
 
 
 async def of_meetings(
@@ -166,23 +172,17 @@ async def hold(
     )
 
 
-async def fire(session: TenantSession, held: Held, *, now: datetime, until: datetime) -> Bot | None:
-    """Mark a held bot as leaving; None where its plan has changed since, or it is not ours."""
-    statement = (
+async def fire(
+    session: TenantSession, bot_ids: Sequence[BotId], *, now: datetime, until: datetime
+) -> None:
+    """Mark bots that are held and locked as leaving."""
+    await session.execute(
         update(bots)
-        .where(
-            bots.c.id == held.bot_id,
-            bots.c.generation == held.generation,
-            bots.c.lease_id == held.lease_id,
-            bots.c.status.in_(["scheduled", "dispatching"]),
-        )
+        .where(bots.c.id.in_(bot_ids))
         .values(
             status="dispatching", attempts=bots.c.attempts + 1, lease_until=until, updated_at=now
         )
-        .returning(bots.c.id)
     )
-    found = (await session.execute(statement)).scalar_one_or_none()
-    return None if found is None else await get(session, held.bot_id)
 
 
 async def release(session: TenantSession, held: Held) -> None:
@@ -203,6 +203,30 @@ async def record(
         .where(bots.c.id == bot_id)
         .values(lease_id=None, lease_until=None, updated_at=now, **values)
     )
+
+
+async def record_many(
+    session: TenantSession, values: Mapping[BotId, Mapping[str, Any]], now: datetime
+) -> None:
+    """Write what happened to several bots, the same columns of each, and let go of them."""
+    if not values:
+        return
+    columns = next(iter(values.values()))
+    statement = (
+        update(bots)
+        .where(bots.c.id == bindparam("which"))
+        .values(
+            lease_id=None,
+            lease_until=None,
+            updated_at=now,
+            **{name: bindparam(f"new_{name}") for name in columns},
+        )
+    )
+    rows = [
+        {"which": bot_id} | {f"new_{name}": value for name, value in what.items()}
+        for bot_id, what in sorted(values.items())
+    ]
+    await session.execute(statement, rows)
 
 
 async def rewrite_content(session: TenantSession, bot_id: BotId, content: BotContent) -> None:

@@ -24,9 +24,13 @@ from tenants.storage.session import SweepSession, TenantSession
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """A calendar that is ours to sync until ``until``. ``ring`` is how often it had been rung."""
+    """A calendar that is ours to sync until ``until``. ``ring`` is how often it had been rung.
+
+    ``listed_at`` is when its account's calendars were last listed.
+    """
 
     calendar: Calendar
+    listed_at: datetime | None
     lease_id: str
     ring: int
     until: datetime
@@ -149,10 +153,16 @@ async def claim(
         .returning(calendars.c.ring)
     )
     ring = (await session.execute(statement)).scalar_one_or_none()
-    calendar = None if ring is None else await get(session, calendar_id)
-    if ring is None or calendar is None:
+    if ring is None:
         return None
-    return Lease(calendar=calendar, lease_id=lease_id, ring=ring, until=until)
+    row = (await session.execute(_joined().where(calendars.c.id == calendar_id))).one()
+    return Lease(
+        calendar=calendar_of(row),
+        listed_at=row.listed_at,
+        lease_id=lease_id,
+        ring=ring,
+        until=until,
+    )
 
 
 async def still_ours(session: TenantSession, lease: Lease) -> bool:
@@ -312,7 +322,12 @@ async def next_departure(session: TenantSession, calendar_id: CalendarId) -> dat
 
 
 def _joined() -> Select[Any]:
-    return select(calendars, connections.c.provider, connections.c.account_id).join(
+    of_connection = (
+        connections.c.provider,
+        connections.c.account_id,
+        connections.c.listed_at,
+    )
+    return select(calendars, *of_connection).join(
         connections, connections.c.id == calendars.c.connection_id
     )
 

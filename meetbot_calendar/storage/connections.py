@@ -107,6 +107,12 @@ async def read_grant(session: TenantSession, connection_id: ConnectionId) -> Gra
     return None if row is None else _grant_of(row)
 
 
+async def peek_grant(session: TenantSession, connection_id: ConnectionId) -> GrantRow | None:
+    """Return a connection with its sealed grant, and leave the row to others."""
+    row = (await session.execute(_present().where(connections.c.id == connection_id))).one_or_none()
+    return None if row is None else _grant_of(row)
+
+
 def _grant_of(row: Row[Any]) -> GrantRow:
     return GrantRow(
         connection=connection_of(row),
@@ -252,16 +258,19 @@ async def forget(session: TenantSession, connection_id: ConnectionId) -> None:
     )
 
 
-async def all_lapsed(session: TenantSession, bot_id: str, before: datetime) -> bool:
-    """Say whether everybody who wants a bot has had to reconnect since before an instant."""
+async def lapsed(session: TenantSession, bot_ids: Sequence[str], before: datetime) -> set[str]:
+    """Return the bots all of whose people have had to reconnect since before an instant."""
     statement = (
-        select(connections.c.needs_reauth_at)
-        .join(events, events.c.connection_id == connections.c.id)
-        .join(bot_events, bot_events.c.event_id == events.c.id)
-        .where(bot_events.c.bot_id == bot_id)
+        select(bot_events.c.bot_id, connections.c.needs_reauth_at)
+        .join(events, events.c.id == bot_events.c.event_id)
+        .join(connections, connections.c.id == events.c.connection_id)
+        .where(bot_events.c.bot_id.in_(bot_ids))
     )
-    lapses = [row.needs_reauth_at for row in await session.execute(statement)]
-    return bool(lapses) and all(lapse is not None and lapse <= before for lapse in lapses)
+    rows = (await session.execute(statement)).all()
+    well = {
+        row.bot_id for row in rows if row.needs_reauth_at is None or row.needs_reauth_at > before
+    }
+    return {row.bot_id for row in rows} - well
 
 
 async def due(

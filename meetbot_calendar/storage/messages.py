@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy import insert, select, update
@@ -31,15 +32,21 @@ async def write(
     """
     if not drafts:
         return ()
-    last = await _reserve(session, len(drafts))
+    first = await _reserve(session, len(drafts)) - len(drafts) + 1
     listeners = await _listeners(session)
-    written: list[DeliveryId] = []
-    for seq, draft in enumerate(drafts, start=last - len(drafts) + 1):
-        message_id = await _write_message(session, now, seq, draft)
-        for endpoint_id, wanted in listeners:
-            if "*" in wanted or draft.type in wanted:
-                written.append(await add_delivery(session, now, message_id, endpoint_id, draft))
-    return tuple(written)
+    names = [MessageId(new_id("msg", now)) for _ in drafts]
+    numbered = zip(names, range(first, first + len(drafts)), drafts, strict=True)
+    told = [_message(session, now, name, seq, draft) for name, seq, draft in numbered]
+    await session.execute(insert(messages), told)
+    sent = [
+        _delivery(session, now, name, endpoint_id, draft)
+        for name, draft in zip(names, drafts, strict=True)
+        for endpoint_id, wanted in listeners
+        if "*" in wanted or draft.type in wanted
+    ]
+    if sent:
+        await session.execute(insert(deliveries), sent)
+    return tuple(DeliveryId(row["id"]) for row in sent)
 
 
 async def write_to(
@@ -47,8 +54,11 @@ async def write_to(
 ) -> tuple[MessageId, DeliveryId]:
     """Write one message for one endpoint alone, whatever it subscribed to."""
     seq = await _reserve(session, 1)
-    message_id = await _write_message(session, now, seq, draft)
-    return message_id, await add_delivery(session, now, message_id, endpoint_id, draft)
+    message_id = MessageId(new_id("msg", now))
+    await session.execute(insert(messages), [_message(session, now, message_id, seq, draft)])
+    sent = _delivery(session, now, message_id, endpoint_id, draft)
+    await session.execute(insert(deliveries), [sent])
+    return message_id, DeliveryId(sent["id"])
 
 
 async def _reserve(session: TenantSession, count: int) -> int:
@@ -67,45 +77,37 @@ async def _listeners(session: TenantSession) -> list[tuple[EndpointId, list[str]
     return [(EndpointId(row.id), row.events) for row in rows]
 
 
-async def _write_message(
-    session: TenantSession, now: datetime, seq: int, draft: Draft
-) -> MessageId:
-    message_id = MessageId(new_id("msg", now))
-    await session.execute(
-        insert(messages).values(
-            id=message_id,
-            tenant_id=session.tenant_id,
-            seq=seq,
-            type=draft.type,
-            bot_id=draft.bot_id,
-            body=session.seal(message_id, draft.body),
-            created_at=now,
-        )
-    )
-    return message_id
+def _message(
+    session: TenantSession, now: datetime, message_id: MessageId, seq: int, draft: Draft
+) -> dict[str, Any]:
+    return {
+        "id": message_id,
+        "tenant_id": session.tenant_id,
+        "seq": seq,
+        "type": draft.type,
+        "bot_id": draft.bot_id,
+        "body": session.seal(message_id, draft.body),
+        "created_at": now,
+    }
 
 
-async def add_delivery(
+def _delivery(
     session: TenantSession,
     now: datetime,
     message_id: MessageId,
     endpoint_id: EndpointId,
     draft: Draft,
-) -> DeliveryId:
+) -> dict[str, Any]:
     """Put one message on its way to one endpoint, due at once."""
-    delivery_id = DeliveryId(new_id("dlv", now))
-    await session.execute(
-        insert(deliveries).values(
-            id=delivery_id,
-            tenant_id=session.tenant_id,
-            message_id=message_id,
-            endpoint_id=endpoint_id,
-            type=draft.type,
-            bot_id=draft.bot_id,
-            status="pending",
-            due_at=now,
-            created_at=now,
-            updated_at=now,
-        )
-    )
-    return delivery_id
+    return {
+        "id": new_id("dlv", now),
+        "tenant_id": session.tenant_id,
+        "message_id": message_id,
+        "endpoint_id": endpoint_id,
+        "type": draft.type,
+        "bot_id": draft.bot_id,
+        "status": "pending",
+        "due_at": now,
+        "created_at": now,
+        "updated_at": now,
+    }

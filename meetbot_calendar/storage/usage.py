@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, distinct, func, select
+from sqlalchemy import Select, func, select
 
 from meetbot_calendar.storage.tables import bot_events, bots, connections
 from tenants.identity import CalendarUserId
@@ -46,7 +46,7 @@ async def by_person(session: TenantSession, begin: datetime, end: datetime) -> t
         select(calendar_users.c.id, calendar_users.c.customer_user_id).order_by(calendar_users.c.id)
     )
     used = {row.id: UsedBy(user_id=row.id, customer_user_id=row.customer_user_id) for row in people}
-    links = select(distinct(bot_events.c.bot_id).label("bot_id"), bot_events.c.user_id).subquery()
+    links = select(bot_events.c.bot_id, bot_events.c.user_id).distinct().subquery()
     statement = (
         select(links.c.user_id, bots.c.status, func.count(), func.sum(bots.c.duration_seconds))
         .select_from(bots)

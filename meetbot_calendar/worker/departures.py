@@ -1,7 +1,7 @@
 """Holds bots that are about to leave, and fires each at its instant."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -18,7 +18,6 @@ log = structlog.get_logger("departures")
 _AHEAD = 5.0  # seconds that a bot is held before its instant
 _EVERY = 1.0
 _LIMIT = 2000
-_AT_ONCE = 64
 
 
 class Departures:
@@ -26,7 +25,6 @@ class Departures:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._places = asyncio.Semaphore(_AT_ONCE)
         self._waiting: set[asyncio.Task[None]] = set()
         self._rung = asyncio.Event()
 
@@ -62,30 +60,38 @@ class Departures:
         try:
             for tenant_id, due in (await sweep.departing(self._services, ahead, _LIMIT)).items():
                 ids = [bot.bot_id for bot in due]
+                together: dict[datetime, list[Held]] = {}
                 for held in await dispatch.hold(self._services, tenant_id, ids, ahead):
-                    self._wait_for(tenant_id, held)
+                    together.setdefault(held.due_at, []).append(held)
+                for due_at, group in together.items():
+                    self._wait_for(tenant_id, due_at, group)
         except DatabaseDown as down:
             log.warning("the database is away; departures wait", detail=str(down))
 
-    def _wait_for(self, tenant_id: TenantId, held: Held) -> None:
-        task = asyncio.create_task(self._depart(tenant_id, held))
+    def _wait_for(self, tenant_id: TenantId, due_at: datetime, held: list[Held]) -> None:
+        task = asyncio.create_task(self._depart(tenant_id, due_at, held))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
 
-    async def _depart(self, tenant_id: TenantId, held: Held) -> None:
-        await self._services.clock.sleep_until(held.due_at)
-        with structlog.contextvars.bound_contextvars(tenant_id=tenant_id, bot_id=held.bot_id):
-            async with self._places:
-                try:
-                    left = await dispatch.fire(self._services, tenant_id, held)
-                except (MeetbotError, DatabaseDown) as trouble:
-                    log.warning("a bot could not leave; it stays due", detail=str(trouble))
-                except Exception:
-                    telemetry.JOURNEYS_CRASHED.labels("dispatch").inc()
-                    log.exception("a departure crashed; the bot stays due")
-                else:
+    async def _depart(self, tenant_id: TenantId, due_at: datetime, held: list[Held]) -> None:
+        await self._services.clock.sleep_until(due_at)
+        with structlog.contextvars.bound_contextvars(tenant_id=tenant_id):
+            try:
+                gone = await dispatch.fire(self._services, tenant_id, held)
+            except (MeetbotError, DatabaseDown) as trouble:
+                log.warning("bots could not leave; they stay due", detail=str(trouble))
+            except Exception:
+                telemetry.JOURNEYS_CRASHED.labels("dispatch").inc()
+                log.exception("a departure crashed; its bots stay due")
+            else:
+                for left in gone:
                     _count(left)
-                    log.info("departure", outcome=left.outcome, late_ms=_ms(left.late))
+                    log.info(
+                        "departure",
+                        bot_id=left.bot_id,
+                        outcome=left.outcome,
+                        late_ms=_ms(left.late),
+                    )
 
 
 def _count(left: dispatch.Dispatched) -> None:

@@ -105,6 +105,10 @@ class Keyring:
         async with lock:  # of many callers, one loads
             return self._fresh(name, now) or self._hold(name, await self._load(name, now), now)
 
+    def held(self, tenant_id: TenantId, purpose: KeyPurpose, now: datetime) -> TenantCipher | None:
+        """Return the cipher if it is at hand, without waiting; else None."""
+        return self._fresh((tenant_id, purpose), now)
+
     async def prepare(self, tenant_id: TenantId, now: datetime) -> None:
         """Make a new tenant's key and its first data keys."""
         await self._provider.create(tenant_id)

@@ -1,6 +1,6 @@
 """Calendar users: the people of a tenant, by our id and by the tenant's own."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -115,6 +115,14 @@ async def customer_id(session: TenantSession, user_id: CalendarUserId) -> str:
     """Return the tenant's own id of a person who is known to exist."""
     statement = select(calendar_users.c.customer_user_id).where(calendar_users.c.id == user_id)
     return str((await session.execute(statement)).scalar_one())
+
+
+async def some(
+    session: TenantSession, user_ids: Collection[CalendarUserId]
+) -> dict[CalendarUserId, CalendarUser]:
+    """Return people by id."""
+    statement = select(calendar_users).where(calendar_users.c.id.in_(list(user_ids)))
+    return {row.id: user_of(session, row) for row in await session.execute(statement)}
 
 
 async def event_seq(session: TenantSession, user_id: CalendarUserId) -> int | None:

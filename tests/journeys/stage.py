@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from litestar.types import ASGIApp
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from meetbot_calendar.bots.model import Bot, BotId
 from meetbot_calendar.calendars.model import Calendar, Connection, Provider, StoredEvent
@@ -94,7 +94,7 @@ class Stage(msgspec.Struct, kw_only=True):
         answer = await allowed(self.transport, link, email=email, **form)
         return await connect.finish(self.services, provider, answer)
 
-    async def settled(self, provider: Provider, email: str, customer_user_id: str = "ann") -> Any:
+    async def onboard(self, provider: Provider, email: str, customer_user_id: str = "ann") -> Any:
         """Connect a person who has everything recorded, and let the worker do what is due."""
         connected = await self.connect(provider, email, customer_user_id=customer_user_id)
         assert connected.error_code is None, connected.error_detail
@@ -136,6 +136,7 @@ class Stage(msgspec.Struct, kw_only=True):
     async def settle(self) -> None:
         """Do all that is due at this instant, until nothing is: what a worker would do."""
         await self.hear()
+        work: list[tuple[str, Any, str]] = []
         for _ in range(_MOST_ROUNDS):
             work = await self._due()
             for kind, tenant_id, row_id in work:
@@ -161,7 +162,7 @@ class Stage(msgspec.Struct, kw_only=True):
         for tenant_id, waiting in due.items():
             ids = [bot.bot_id for bot in waiting]
             held = await dispatch.hold(self.services, tenant_id, ids, timedelta(0))
-            fired += [await dispatch.fire(self.services, tenant_id, each) for each in held]
+            fired += await dispatch.fire(self.services, tenant_id, held)
         return fired
 
     async def pass_time(self, by: timedelta) -> None:
@@ -214,6 +215,12 @@ class Stage(msgspec.Struct, kw_only=True):
         assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
         return [(row.message.type, msgspec.json.decode(row.message.body)["data"]) for row in rows]
 
+    async def look(self, statement: str, **given: object) -> list[Any]:
+        """Read rows of the tenant's by SQL; a single column as plain values."""
+        async with self.services.database.tenant(self.context.tenant_id) as session:
+            rows = (await session.execute(text(statement), given)).all()
+        return [row[0] if len(row) == 1 else tuple(row) for row in rows]
+
     async def told_of_bots(self) -> list[str]:
         """Return the types of every message about bots, in order."""
         return [kind for kind, _ in await self.told() if kind.startswith("bot.")]
@@ -233,6 +240,8 @@ async def set_stage(database_url: str, folder: Path) -> AsyncIterator[Stage]:
         doors: list[ASGIApp] = []
 
         async def product(heard: Heard, writer: asyncio.StreamWriter) -> None:
+            if not doors:  # built when somebody first knocks: most tests never do
+                doors.append(create_app(services, is_operator=lambda _: False, probes={}))
             await through(doors[0])(heard, writer)
 
         near = await stack.enter_async_context(listening(product))
@@ -252,7 +261,6 @@ async def set_stage(database_url: str, folder: Path) -> AsyncIterator[Stage]:
             wakeups=rings,
             house=_house(near.url),
         )
-        doors.append(create_app(services, is_operator=lambda _: False, probes={}))
         made = await tenants.create_tenant(services, TenantWish(name="Acme"))
         yield Stage(
             services=services,

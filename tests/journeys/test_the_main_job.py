@@ -5,9 +5,8 @@ from datetime import timedelta
 import pytest
 
 from meetbot_calendar.calendars.model import Provider
-from tests.journeys.stage import ANN, BOB, MEET, Stage
-
-PEOPLE = [(Provider.GOOGLE, ANN), (Provider.OUTLOOK, BOB)]
+from meetbot_calendar.sandbox.meetings import Guest
+from tests.journeys.stage import MEET, PEOPLE, Stage
 
 
 @pytest.mark.parametrize(("provider", "email"), PEOPLE)
@@ -18,7 +17,7 @@ async def test_a_meeting_is_recorded_and_the_tenant_is_told(
     start = stage.now + timedelta(minutes=30)
     stage.world.add_meeting(
         email, "Kick-off", start, start + timedelta(minutes=30),
-        attendees=[("dana@customer.example", "accepted", False, False)], link=MEET,
+        attendees=[Guest(email="dana@customer.example", response="accepted")], link=MEET,
     )  # fmt: skip
 
     connected = await stage.connect(provider, email)

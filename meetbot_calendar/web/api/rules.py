@@ -235,7 +235,7 @@ async def preview_rules(
 def _document(data: PreviewBody) -> dict[str, Any] | None:
     if data.rules is msgspec.UNSET and data.default is msgspec.UNSET:
         return None
-    given: dict[str, Any] = {"rules": data.rules or [], "default": data.default}
+    given: dict[str, Any] = {"rules": list(data.rules or ()), "default": data.default}
     return {name: value for name, value in given.items() if value is not msgspec.UNSET}
 
 

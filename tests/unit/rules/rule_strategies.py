@@ -1,5 +1,6 @@
 """Random JSON, random rules that make sense, and random facts, for the laws of this folder."""
 
+import functools
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,6 +74,7 @@ def one_call(names: str, *args: Rules) -> Rules:
     )
 
 
+@functools.cache
 def rule(sort: str, seen: str = "event", depth: int = 3) -> Rules:
     """Give expressions of a sort that the door lets in."""
     if depth == 0:

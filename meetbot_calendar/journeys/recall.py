@@ -1,0 +1,43 @@
+"""Call back a bot that left, or may have left, before its plan was given up."""
+
+from datetime import timedelta
+from typing import Any, Literal
+
+from meetbot_calendar.bots.fleet import Order
+from meetbot_calendar.bots.model import Bot
+from meetbot_calendar.errors import GiveUp, InstallationFault, TryLater
+from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.storage import bots
+
+_AGAIN = timedelta(seconds=10)
+
+
+async def recall(
+    services: Services, bot: Bot, order: Order
+) -> Literal["recalled", "later", "failed"]:
+    """Ask the fleet for the bot's return; tried again while the meeting lasts."""
+    async with services.database.tenant(bot.tenant_id) as session:
+        out = await bots.recall_of(session, bot.id) or bot.fleet_bot_id
+    try:
+        out = out or await services.fleet.find(order)
+        if out is not None:
+            await services.fleet.recall(out)
+    except (TryLater, InstallationFault) as trouble:
+        after = trouble.after if isinstance(trouble, TryLater) else None
+        await _close(services, bot, again=after or _AGAIN)
+        return "later"
+    except GiveUp:
+        await _close(services, bot, again=None)
+        return "failed"
+    await _close(services, bot, again=None)
+    return "recalled"
+
+
+async def _close(services: Services, bot: Bot, again: timedelta | None) -> None:
+    now = services.clock.now()
+    due_at = None if again is None or now >= bot.end else now + again
+    values: dict[str, Any] = {"due_at": due_at}
+    if due_at is None:
+        values["recall_fleet_bot_id"] = None
+    async with services.database.tenant(bot.tenant_id) as session:
+        await bots.record(session, bot.id, values, now)

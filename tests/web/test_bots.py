@@ -1,0 +1,127 @@
+"""Bots: listed, changed, cancelled for good, and reported on by the fleet."""
+
+from datetime import timedelta
+
+from tenants.storage import users
+from tests.journeys.stage import MEET
+from tests.web.house import Json
+from tests.web.staged import RECORD_ALL, Staged
+
+
+async def _one_bot(staged: Staged) -> tuple[str, Json]:
+    await staged.meet("Kick-off", hours=1, link=MEET)
+    ann = await staged.ann()
+    await staged.door.put(f"/v1/calendar/users/{ann}/rules", RECORD_ALL)
+    (bot,) = (await staged.door.get("/v1/bots")).json()["results"]
+    return ann, bot
+
+
+async def test_a_bot_is_told_with_all_that_it_is_for(staged: Staged) -> None:
+    ann, bot = await _one_bot(staged)
+
+    read = (await staged.door.get(f"/v1/bots/{bot['id']}")).json()
+
+    assert read == bot
+    assert (bot["status"], bot["meeting_url"], bot["platform"]) == (
+        "scheduled",
+        MEET,
+        "google_meet",
+    )
+    assert bot["join_at"] == "2026-11-23T12:58:30Z"
+    assert bot["meetbot_calendar_user_ids"] == [ann]
+    assert len(bot["event_ids"]) == 1
+
+
+async def test_bots_are_filtered(staged: Staged) -> None:
+    ann, _ = await _one_bot(staged)
+
+    counts = [
+        len((await staged.door.get(f"/v1/bots{query}", **headers)).json()["results"])
+        for query, headers in (
+            ("?status=scheduled", {}),
+            ("?status=completed", {}),
+            (f"?user_id={ann}", {}),
+            ("", {"X_Customer_User_Id": "ann"}),
+            ("?from=2026-11-23T12:58:30Z", {}),
+            ("?to=2026-11-23T12:58:30Z", {}),
+        )
+    ]
+
+    assert counts == [1, 0, 1, 1, 1, 0]
+
+
+async def test_naming_nobody_or_two_people_is_refused(staged: Staged) -> None:
+    ann, _ = await _one_bot(staged)
+
+    nobody = await staged.door.get("/v1/bots", X_Customer_User_Id="nobody")
+    two = await staged.door.get(f"/v1/bots?user_id={ann}", X_Customer_User_Id="bob")
+
+    assert (nobody.status_code, two.status_code) == (404, 400)
+
+
+async def test_a_persons_key_sees_that_persons_bots_alone(staged: Staged) -> None:
+    ann, bot = await _one_bot(staged)
+    async with staged.stage.services.database.tenant(staged.stage.context.tenant_id) as session:
+        other = (await users.ensure(session, "zoe", staged.stage.now))[0].id
+    hers, others = await staged.person_key(ann), await staged.person_key(other)
+
+    assert [b["id"] for b in (await hers.get("/v1/bots")).json()["results"]] == [bot["id"]]
+    assert (await others.get("/v1/bots")).json()["results"] == []
+    assert (await others.get(f"/v1/bots/{bot['id']}")).status_code == 404
+    assert (await others.delete(f"/v1/bots/{bot['id']}")).status_code == 404
+    assert (await others.patch(f"/v1/bots/{bot['id']}", {})).status_code == 404
+
+
+async def test_a_bot_is_moved_and_set_by_hand(staged: Staged) -> None:
+    _, bot = await _one_bot(staged)
+    body = {"join_at": "2026-11-23T12:50:00Z", "bot_config": {"bot_name": "Eve"}}
+
+    changed = (await staged.door.patch(f"/v1/bots/{bot['id']}", body)).json()
+    past = await staged.door.patch(f"/v1/bots/{bot['id']}", {"join_at": "2026-11-23T11:00:00Z"})
+
+    assert changed["join_at"] == "2026-11-23T12:50:00Z"
+    assert (past.status_code, past.json()["errors"][0]["pointer"]) == (422, "/join_at")
+
+
+async def test_a_cancelled_bot_stays_cancelled(staged: Staged) -> None:
+    ann, bot = await _one_bot(staged)
+
+    cancelled = await staged.door.delete(f"/v1/bots/{bot['id']}")
+    await staged.door.put(f"/v1/calendar/users/{ann}/rules", RECORD_ALL)
+    await staged.stage.settle()
+
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+    assert [bot.status for bot in await staged.stage.bots()] == ["cancelled"]
+
+
+async def test_the_fleets_report_is_taken_only_with_its_signature(staged: Staged) -> None:
+    _, bot = await _one_bot(staged)
+    body = {"type": "bot.completed", "timestamp": "2026-11-23T12:00:00Z", "data": {}}
+
+    unsigned = await staged.with_key(None).post(f"/v1/bots/{bot['id']}/status", body)
+
+    assert (unsigned.status_code, unsigned.json()["code"]) == (401, "tampered")
+    assert (await staged.door.get(f"/v1/bots/{bot['id']}")).json()["status"] == "scheduled"
+
+
+async def test_use_is_counted_by_outcome_and_by_person(staged: Staged) -> None:
+    ann, _ = await _one_bot(staged)
+    await staged.stage.pass_time(timedelta(minutes=58, seconds=30))
+    await staged.stage.pass_time(timedelta(minutes=2))
+    await staged.stage.pass_time(timedelta(minutes=31))
+
+    usage = (await staged.door.get("/v1/usage")).json()
+    none = await staged.door.get("/v1/usage?from=2027-01-01T00:00:00Z&to=2027-02-01T00:00:00Z")
+    wrong = await staged.door.get("/v1/usage?from=2027-01-01T00:00:00Z&to=2026-01-01T00:00:00Z")
+
+    assert (usage["from"], usage["bots"], usage["connections"]) == (
+        "2026-11-01T00:00:00Z",
+        {"completed": 1},
+        1,
+    )
+    assert usage["recorded_seconds"] > 0
+    assert [(row["user_id"], row["bots"]) for row in usage["calendar_users"]] == [
+        (ann, {"completed": 1})
+    ]
+    assert none.json()["bots"] == {}
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (400, "/query/from")
