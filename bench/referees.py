@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
@@ -55,6 +57,9 @@ LITERALS: dict[str, list[Json]] = {
 }
 
 
+Form: TypeAlias = Callable[[int], Json]
+
+
 class Author:
     """Writes random rules of a sort."""
 
@@ -63,9 +68,10 @@ class Author:
 
     def rule(self, sort: str, seen: str = "event", depth: int = 4) -> Json:
         """Write an expression that gives a value of this sort."""
-        if depth == 0 or self._random.random() < 0.15:
+        forms = self._forms(sort, seen)
+        if depth == 0 or not forms or self._random.random() < 0.15:
             return self._leaf(sort, seen)
-        return self._random.choice(self._forms(sort, seen))(depth - 1)
+        return self._random.choice(forms)(depth - 1)
 
     def _leaf(self, sort: str, seen: str) -> Json:
         paths = PATHS[seen].get(sort, [])
@@ -73,55 +79,75 @@ class Author:
             return {"var": self._random.choice(paths)}
         return self._random.choice(LITERALS[sort])
 
-    def _forms(self, sort: str, seen: str) -> list[Json]:
-        def write(sort: str, depth: int) -> Json:
-            return self.rule(sort, seen, depth)
+    def _forms(self, sort: str, seen: str) -> list[Form]:
+        in_loop = seen != "event"
+        if sort == "bool":
+            return self._conditions(seen) + ([] if in_loop else self._looking_through())
+        if sort == "number":
+            return self._sums(seen) + ([] if in_loop else [self._total])
+        if sort == "text":
+            return self._texts(seen)
+        return [] if in_loop else self._lists(sort)
 
-        def of_two(names: str, of: str) -> Json:
-            name = self._random.choice(names.split())
-            return lambda d: {name: [write(of, d), write(of, d)]}
+    def _of_two(self, names: str, sort: str, seen: str) -> Form:
+        name = self._random.choice(names.split())
+        return lambda depth: {name: [self.rule(sort, seen, depth), self.rule(sort, seen, depth)]}
 
-        def loop(names: str, over: str, inner: str, of: str) -> Json:
-            name = self._random.choice(names.split())
-            source = {"var": "rows"} if inner == "row" else None
-            return lambda d: {name: [source or write(over, d), self.rule(of, inner, d)]}
-
-        forms = {
-            "bool": [
-                of_two("< <= > >= == != === !==", "number"),
-                of_two("== != === !==", "text"),
-                of_two("and or", "bool"),
-                lambda d: {self._random.choice(["!", "!!"]): [write("bool", d)]},
-                lambda d: {"in": [write("text", d), write("texts", d)]},
-                lambda d: {"in": [self._random.choice(["a", "up", "x"]), write("text", d)]},
-                loop("some all none", "numbers", "number", "bool"),
-                loop("some all none", "", "row", "bool"),
-            ],
-            "number": [
-                of_two("+ - * min max", "number"),
-                lambda d: {"if": [write("bool", d), write("number", d), write("number", d)]},
-                lambda d: {
-                    "reduce": [
-                        write("numbers", d),
-                        {"+": [{"var": "current"}, {"var": "accumulator"}]},
-                        self._random.randrange(4),
-                    ]
-                },
-            ],
-            "text": [
-                lambda d: {"cat": [write("text", d), "-", write("text", d)]},
-                lambda d: {"substr": [write("text", d), self._random.randrange(4), 2]},
-                lambda d: {"?:": [write("bool", d), write("text", d), write("text", d)]},
-            ],
-            "numbers": [
-                loop("filter", "numbers", "number", "bool"),
-                loop("map", "numbers", "number", "number"),
-                of_two("merge", "numbers"),
-            ],
-            "texts": [of_two("merge", "texts"), loop("map", "", "row", "text")],
+    def _loop(self, names: str, items: str, sort: str) -> Form:
+        name = self._random.choice(names.split())
+        if items == "row":
+            return lambda depth: {name: [{"var": "rows"}, self.rule(sort, "row", depth)]}
+        return lambda depth: {
+            name: [self.rule("numbers", "event", depth), self.rule(sort, "number", depth)]
         }
-        # A loop's list belongs to the event: within a loop there are no lists to write of.
-        return [form for form in forms[sort] if seen == "event" or form not in forms[sort][-2:]]
+
+    def _conditions(self, seen: str) -> list[Form]:
+        small = self._random.choice(["a", "up", "x"])
+        return [
+            self._of_two("< <= > >= == != === !==", "number", seen),
+            self._of_two("== != === !==", "text", seen),
+            self._of_two("and or", "bool", seen),
+            lambda depth: {"!": [self.rule("bool", seen, depth)]},
+            lambda depth: {"!!": [self.rule("bool", seen, depth)]},
+            lambda depth: {"in": [self.rule("text", seen, depth), self._leaf("texts", seen)]},
+            lambda depth: {"in": [small, self.rule("text", seen, depth)]},
+        ]
+
+    def _looking_through(self) -> list[Form]:
+        return [
+            self._loop("some all none", "number", "bool"),
+            self._loop("some all none", "row", "bool"),
+        ]
+
+    def _sums(self, seen: str) -> list[Form]:
+        return [
+            self._of_two("+ - * min max", "number", seen),
+            lambda depth: {
+                "if": [self.rule(each, seen, depth) for each in ("bool", "number", "number")]
+            },
+        ]
+
+    def _total(self, depth: int) -> Json:
+        adding = {"+": [{"var": "current"}, {"var": "accumulator"}]}
+        return {"reduce": [self.rule("numbers", "event", depth), adding, depth]}
+
+    def _texts(self, seen: str) -> list[Form]:
+        return [
+            lambda depth: {"cat": [self.rule("text", seen, depth), "-", self._leaf("text", seen)]},
+            lambda depth: {"substr": [self.rule("text", seen, depth), depth, 2]},
+            lambda depth: {
+                "?:": [self.rule(each, seen, depth) for each in ("bool", "text", "text")]
+            },
+        ]
+
+    def _lists(self, sort: str) -> list[Form]:
+        if sort == "texts":
+            return [self._of_two("merge", "texts", "event"), self._loop("map", "row", "text")]
+        return [
+            self._of_two("merge", "numbers", "event"),
+            self._loop("filter", "number", "bool"),
+            self._loop("map", "number", "number"),
+        ]
 
 
 def answers_of(python: Path, library: str, pairs: list[Json]) -> list[Json]:

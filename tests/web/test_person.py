@@ -71,4 +71,5 @@ async def test_an_erased_persons_bot_is_called_back_and_their_grant_given_back(
     await staged.door.delete(f"/v1/calendar/users/{ann}")
 
     assert [bot.status for bot in staged.stage.fleet.bots.values()] == ["recalled"]
-    assert staged.stage.world.grants.state.grants == {}
+    grants = staged.stage.world.grants.state.grants.values()
+    assert [grant.revoked for grant in grants] == [True]
