@@ -186,8 +186,8 @@ class _Hearing:
             return {}
 
     def _by_rule(self, source: _RuleSource, rule: Rule) -> Decision:
-        because = in_words(self._because(rule))
-        reason = because or "it holds for every event"
+        because = self._because(rule)
+        reason = in_words(because) if because else "its condition holds"
         detail = f"Rule “{rule.name}” says {rule.action}: {reason}."
         return self._decision(
             rule.action, source, "matched", detail, rule=rule.name, bot_config=rule.bot_config
@@ -195,7 +195,7 @@ class _Hearing:
 
     def _by_default(self) -> Decision:
         own, tenant = self._case.rule_set, self._case.tenant_default
-        defaults = [each.default for each in (own, tenant) if each and each.default]
+        defaults: list[Action] = [each.default for each in (own, tenant) if each and each.default]
         reason: Reason = "rule_error" if self._errors else "no_match"
         if defaults:
             detail = f"No rule matched; the default is {defaults[0]}."

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import msgspec
 
 from rules.budget import Fuel
-from rules.kinds import LIST_FLAG, NULL, NUMBER_FLAG, OBJECT_FLAG, Kind, kind_of
+from rules.kinds import NULL, NUMBER_FLAG, OBJECT_FLAG, Kind, kind_of
 from rules.values import NAN, Json, truthy
 
 Run: TypeAlias = Callable[[Json, Fuel], Json]
@@ -84,8 +84,3 @@ def test_of(part: Part) -> Test:
     if is_plain(part):
         return run
     return lambda data, fuel: truthy(run(data, fuel))
-
-
-def has_list(part: Part) -> bool:
-    """Tell whether the part may give a list."""
-    return bool(part.kind.flags & LIST_FLAG)

@@ -67,6 +67,7 @@ def facts_of(
     """See an event of one calendar as facts."""
     content, span = event.content, event.span
     guests: _Guests = {}
+    times: _Times = _times(span) if span else {}
     if not content.guest_list_hidden:
         internal = own_domains(event.account_id, internal_domains)
         guests = _guests(content, participants(event, calendar), internal)
@@ -95,7 +96,7 @@ def facts_of(
             attributes=_lowered(user.attributes),
         ),
         **guests,
-        **(_times(span) if span else {}),
+        **times,
     )
 
 

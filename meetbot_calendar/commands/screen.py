@@ -33,7 +33,7 @@ class Screen:
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Keep the screen for as long as the block lasts."""
-        self._console.print(self._directions())
+        self._direct()
         if not self._console.is_terminal:
             yield
             return
@@ -57,8 +57,8 @@ class Screen:
 
     async def _look(self) -> dict[str, list[Json]]:
         seen: dict[str, list[Json]] = {"connections": [], "events": []}
-        for user_id in self._story.user_ids.values():
-            base = f"/v1/calendar/users/{user_id}"
+        for user in await self._get("/v1/calendar/users?limit=20"):
+            base = f"/v1/calendar/users/{user['id']}"
             seen["connections"] += await self._get(f"{base}/connections")
             seen["events"] += await self._get(f"{base}/events?limit=50")
         seen["bots"] = await self._get("/v1/bots?limit=100")
@@ -77,8 +77,8 @@ class Screen:
     def _drawn(self, seen: dict[str, list[Json]]) -> RenderableType:
         now = self._clock.now()
         return Group(
-            _connections(seen["connections"]),
-            _bots(seen["bots"], now),
+            _connections(seen["connections"], now),
+            _bots(seen["bots"], {row["id"]: row["title"] or "" for row in seen["events"]}, now),
             _decisions(seen["events"], now),
             _deliveries(seen["deliveries"], seen["received"]),
             f"[dim]the demo's clock: {now:%a %H:%M:%S} UTC; Ctrl-C ends everything[/dim]",
@@ -100,61 +100,70 @@ class Screen:
             self._said.add(line)
             self._console.print(line, highlight=False, soft_wrap=True)
 
-    def _directions(self) -> RenderableType:
-        key = self._story.api_key
+    def _direct(self) -> None:
+        """Say where things are, in lines that can be copied whole."""
         ann = next(iter(self._story.user_ids.values()), "mcu_…")
         api = f"{self._product}/v1"
-        curl = f'curl -s -H "Authorization: Bearer {key}"'
-        return Panel(
-            f"API documents   {self._product}/schema\n"
-            f"consent page    {self._story.link_for_cleo or '(see above)'}\n"
-            f"                (click it: Cleo is not connected yet)\n"
-            f"try             {curl} {api}/calendar/users/{ann}/events\n"
-            f"                {curl} {api}/bots\n"
-            f"                {curl} {api}/webhook-messages",
-            title="Meetbot Calendar demo",
+        curl = f'curl -s -H "Authorization: Bearer {self._story.api_key}"'
+        lines = (
+            "[bold]Meetbot Calendar demo[/bold]: Ann (Google) and Bob (Outlook) are connected.",
+            f"API documents: {self._product}/schema",
+            f"Cleo is not yet: be Cleo, and click through: {self._sandbox}/customer/site",
+            "Try:",
+            f"  {curl} {api}/calendar/users/{ann}/events",
+            f"  {curl} {api}/bots",
+            f"  {curl} '{api}/webhook-messages?limit=5'",
+            "",
         )
+        for line in lines:
+            self._console.print(line, highlight=False, soft_wrap=True)
 
 
-def _connections(rows: list[Json]) -> Table:
+def _connections(rows: list[Json], now: datetime) -> Table:
     table = Table("provider", "account", "status", "last sync", title="Connections", expand=True)
     for row in rows[:_ROWS]:
-        synced = str(row.get("last_sync_at") or "not yet")
-        table.add_row(row["provider"], row["account_id"], row["status"], synced)
+        synced = row.get("last_sync_at")
+        ago = _span(now - datetime.fromisoformat(synced)) + " ago" if synced else "not yet"
+        table.add_row(row["provider"], row["account_id"], row["status"], ago)
     return table
 
 
-def _bots(rows: list[Json], now: datetime) -> Table:
+def _bots(rows: list[Json], titles: dict[str, str], now: datetime) -> Table:
     table = Table("bot", "meeting", "status", "leaves in", "why", title="Bots", expand=True)
-    soonest = sorted(rows, key=lambda row: str(row["join_at"]))[:_ROWS]
-    for row in soonest:
+    live = [row for row in rows if row["status"] not in ("completed", "cancelled")]
+    done = [row for row in rows if row not in live]
+    for row in (sorted(live, key=lambda row: str(row["join_at"])) + done)[:_ROWS]:
         wait = datetime.fromisoformat(row["join_at"]) - now
-        waiting = row["status"] == "scheduled" and wait > timedelta(0)
-        left = str(timedelta(seconds=round(wait.total_seconds()))) if waiting else ""
+        left = _span(wait) if row["status"] == "scheduled" else ""
+        meeting = next((titles[e] for e in row["event_ids"] if e in titles), row["meeting_url"])
         why = row.get("rule") or row["reason"]
-        table.add_row(row["id"][:12], row["meeting_url"][:40], row["status"], left, why)
+        table.add_row(f"…{row['id'][-6:]}", meeting, row["status"], left, why)
     return table
+
+
+def _span(length: timedelta) -> str:
+    return str(timedelta(seconds=max(0, round(length.total_seconds()))))
 
 
 def _decisions(rows: list[Json], now: datetime) -> Table:
-    table = Table("starts", "meeting", "decision", "because", title="Decisions", expand=True)
+    table = Table("starts", "meeting", "seen by", "decision", "because", title="Decisions")
     coming = [r for r in rows if r.get("decision") and datetime.fromisoformat(r["end_time"]) > now]
     for row in sorted(coming, key=lambda r: str(r["start_time"]))[:_ROWS]:
         decision = row["decision"]
         because = decision["detail"]
-        table.add_row(row["start_time"], row["title"], decision["action"], because)
+        starts = str(row["start_time"])[11:16]
+        table.add_row(starts, row["title"], row["provider"], decision["action"], because)
     return table
 
 
 def _deliveries(rows: list[Json], received: list[Json]) -> Table:
     verified = sum(bool(message["verified"]) for message in received)
     title = f"Webhooks: {verified} of {len(received)} received ones verified"
-    table = Table("message", "status", "attempts", "at", title=title, expand=True)
+    table = Table("message", "status", "at", title=title, expand=True)
     for row in rows[:_ROWS]:
         table.add_row(
             row.get("type") or row.get("event"),
             row["status"],
-            str(row.get("attempts_made", "")),
-            row["created_at"],
+            row["created_at"][:19].replace("T", " "),
         )
     return table

@@ -1,11 +1,12 @@
 """A connection's grant: sealed, opened, and kept fresh by one refresher at a time."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from meetbot_calendar.calendars.model import ConnectionId, Grant, OAuthApp, Provider
 from meetbot_calendar.deliveries import payloads
+from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.errors import InstallationFault, MeetbotError, Missing, ReconnectNeeded
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
@@ -99,7 +100,8 @@ async def _refresh(
             app, grant, services.clock.now()
         )
     except ReconnectNeeded as refusal:
-        await needs_reauth(services, context, connection.id, refusal)
+        if not await needs_reauth(services, context, connection.id, refusal, refused=grant):
+            return await fresh(services, context, connection.id)  # renewed while we asked
         raise
     except MeetbotError:
         async with services.database.tenant(context.tenant_id) as session:
@@ -116,26 +118,40 @@ async def needs_reauth(
     context: TenantContext,
     connection_id: ConnectionId,
     refusal: ReconnectNeeded,
-) -> None:
-    """Stop polling a connection and tell the tenant, once."""
+    *,
+    refused: Grant,
+) -> bool:
+    """Stop polling a connection and tell the tenant, once.
+
+    False where the grant that was ``refused`` is no longer the connection's: somebody has renewed
+    it since, and nothing is changed.
+    """
     now = services.clock.now()
+    cipher = await services.keyring.cipher(context.tenant_id, "grant", now)
     async with services.database.tenant(context.tenant_id) as session:
+        row = await connections.read_grant(session, connection_id)
+        if row is None or _opened(cipher, row).access_token != refused.access_token:
+            return False
         await connections.end_refresh(session, connection_id)
-        changed = await connections.mark(
-            session, connection_id, "needs_reauth", now, code=refusal.code, detail=refusal.detail
-        )
-        if not changed:
-            return
-        await calendars.rest(session, connection_id)
-        connection = await connections.get(session, connection_id)
-        if connection is None:
-            return
-        customer_user_id = await users.customer_id(session, connection.user_id)
-        body = payloads.calendar_payload("calendar.needs_reauth", connection, customer_user_id, now)
-        written = await messages.write(
-            session, now, [messages.Draft(type="calendar.needs_reauth", body=body)]
-        )
+        written = await _mark(session, connection_id, refusal, now)
     await ring_deliveries(services, context.tenant_id, written)
+    return True
+
+
+async def _mark(
+    session: TenantSession, connection_id: ConnectionId, refusal: ReconnectNeeded, now: datetime
+) -> tuple[DeliveryId, ...]:
+    changed = await connections.mark(
+        session, connection_id, "needs_reauth", now, code=refusal.code, detail=refusal.detail
+    )
+    connection = await connections.get(session, connection_id) if changed else None
+    if connection is None:
+        return ()
+    await calendars.rest(session, connection_id)
+    customer_user_id = await users.customer_id(session, connection.user_id)
+    body = payloads.calendar_payload("calendar.needs_reauth", connection, customer_user_id, now)
+    draft = messages.Draft(type="calendar.needs_reauth", body=body)
+    return await messages.write(session, now, [draft])
 
 
 async def app_of(

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from meetbot_calendar.calendars.model import Calendar, ConnectionId, Grant
-from meetbot_calendar.errors import InstallationFault, MeetbotError, TryLater
+from meetbot_calendar.errors import CalendarGone, InstallationFault, MeetbotError, TryLater
 from meetbot_calendar.journeys import grants
 from meetbot_calendar.journeys.ringing import ring_calendars, ring_decide
 from meetbot_calendar.journeys.services import Services
@@ -46,8 +46,11 @@ async def _let_go(session: TenantSession, lost: Calendar, services: Services) ->
 
 
 async def check_gone(services: Services, calendar: Calendar) -> None:
-    """Let a calendar go that the provider has refused to show several times in a row."""
-    if calendar.failures + 1 < _GONE_AFTER:
+    """Let a calendar go that the provider has refused to show several times in a row.
+
+    What failed for another reason before does not count for a first refusal.
+    """
+    if calendar.error_code != CalendarGone.code or calendar.failures + 1 < _GONE_AFTER:
         return
     async with services.database.tenant(calendar.tenant_id) as session:
         await _let_go(session, calendar, services)

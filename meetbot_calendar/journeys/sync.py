@@ -57,6 +57,7 @@ async def sync(
     async with services.database.tenant(tenant_id) as session:
         lease = await calendars.claim(session, calendar_id, now=now, until=until)
         if lease is None:
+            await calendars.rest_unreadable(session, calendar_id)
             return None
         grant = await grants.at_hand(services, session, lease.calendar.connection_id)
     try:
@@ -78,6 +79,9 @@ async def _work(
     except AccessExpired:
         grant = await grants.fresh(services, context, calendar.connection_id, refused=grant)
         return await _read_and_record(services, lease, grant, now)
+    except ReconnectNeeded as refusal:
+        await grants.needs_reauth(services, context, calendar.connection_id, refusal, refused=grant)
+        raise
 
 
 async def _read_and_record(
@@ -166,20 +170,19 @@ async def _set_back(
     services: Services, tenant_id: TenantId, lease: Lease, error: MeetbotError
 ) -> None:
     now = services.clock.now()
-    outcome = SyncOutcome(
-        status="needs_reauth" if isinstance(error, ReconnectNeeded) else "active",
-        failures=lease.calendar.failures + 1,
-        retry_after=error.after if isinstance(error, TryLater) else None,
-    )
-    due_at = _next_due(services, lease.calendar, outcome, now)
-    setback = Setback(code=error.code, detail=error.detail, due_at=due_at)
+    calendar = lease.calendar
     async with services.database.tenant(tenant_id) as session:
+        connection = await connections.get(session, calendar.connection_id)
+        outcome = SyncOutcome(
+            status="needs_reauth" if connection is None else connection.status,
+            failures=calendar.failures + 1,
+            retry_after=error.after if isinstance(error, TryLater) else None,
+        )
+        due_at = _next_due(services, calendar, outcome, now)
+        setback = Setback(code=error.code, detail=error.detail, due_at=due_at)
         await calendars.fail(session, lease, setback, now)
-    if isinstance(error, ReconnectNeeded):
-        context = TenantContext(tenant_id=tenant_id)
-        await grants.needs_reauth(services, context, lease.calendar.connection_id, error)
     if isinstance(error, CalendarGone):
-        await listing.check_gone(services, lease.calendar)
+        await listing.check_gone(services, calendar)
 
 
 def _nothing(calendar: Calendar) -> SyncedCalendar:
@@ -214,10 +217,14 @@ async def _sync_or_wait(
             return synced
         async with services.database.tenant(calendar.tenant_id) as session:
             stands = await calendars.get(session, calendar.id)
-        if stands is None:
+            connection = await connections.get(session, calendar.connection_id)
+        if stands is None or connection is None:
             raise Missing("the calendar was removed while it was synced")
         if stands.last_complete_sync_at and stands.last_complete_sync_at > asked_at:
             return _nothing(stands)
+        if connection.status == "needs_reauth":
+            waiting = connection.error_detail or "its person must connect the account again"
+            return msgspec.structs.replace(_nothing(stands), error=waiting)
         now = services.clock.now()
         if now >= deadline:
             waiting = "somebody else is still reading this calendar: ask again in a minute"

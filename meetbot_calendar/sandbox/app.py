@@ -5,7 +5,7 @@ from pathlib import Path
 from litestar import Litestar, Router
 from litestar.datastructures import State
 
-from meetbot_calendar.sandbox import customer, fleet
+from meetbot_calendar.sandbox import customer, customer_site, fleet
 from meetbot_calendar.sandbox import samples as google
 from meetbot_calendar.sandbox.control import end as control_end
 from meetbot_calendar.sandbox.customer import CustomerServer
@@ -63,5 +63,6 @@ def _ends(world: World, runner: FleetRunner) -> list[Router]:
         fleet.router(runner),
         fleet.control_router(runner),
         customer.router(CustomerServer(world)),
+        customer_site.router(),
         control_end.router(),
     ]

@@ -128,7 +128,6 @@ class Story(msgspec.Struct, kw_only=True):
     tenant_id: str = ""
     api_key: str = ""
     user_ids: dict[str, str] = {}
-    link_for_cleo: str = ""
 
     def __repr__(self) -> str:
         return f"Story({self.tenant_id})"
@@ -152,7 +151,7 @@ class Teller:
                 story.user_ids[person.customer_user_id] = await self._connect(story, person)
                 await self._rules(story, person)
         await self.hold(SCENES, now)
-        story.link_for_cleo = await self._link(story, CLEO)
+        await self._open_site(story)
 
     async def hold(self, scenes: Sequence[Scene], now: datetime) -> None:
         """Hold meetings from now on, at whole seconds as calendars do."""
@@ -186,12 +185,28 @@ class Teller:
         policy = {
             "redirect_urls": [f"{self._sandbox}/customer/connected"],
             "internal_domains": ["acme.example"],
+            "default_rules": RULES,
         }
         await self._ask("PATCH", "/v1/tenant", story.api_key, policy)
         address = f"{self._sandbox}/customer/webhooks/acme"
         endpoint = {"url": address, "events": ["*"], "description": "the demo's customer"}
         made = await self._ask("POST", "/v1/webhook-endpoints", story.api_key, endpoint)
         await self._play("/customer/webhooks/acme/secret", {"secret": made["secret"]})
+
+    async def _open_site(self, story: Story) -> None:
+        """Give the customer's own site what it needs to send its people to consent."""
+        people = [
+            {
+                "customer_user_id": person.customer_user_id,
+                "provider": person.provider,
+                "email": person.email,
+                "name": person.name,
+                "attributes": person.attributes,
+            }
+            for person in PEOPLE
+        ]
+        site = {"product": self._product, "api_key": story.api_key, "people": people}
+        await self._play("/customer/site", site)
 
     async def _rules(self, story: Story, person: Person) -> None:
         user_id = story.user_ids[person.customer_user_id]

@@ -137,16 +137,13 @@ async def claim(
     session: TenantSession, calendar_id: CalendarId, *, now: datetime, until: datetime
 ) -> Lease | None:
     """Take a selected calendar whose connection works; None where it is taken or not to be read."""
-    active = select(connections.c.id).where(
-        connections.c.status != "needs_reauth", connections.c.removed_at.is_(None)
-    )
     lease_id = new_id("lea", now)
     statement = (
         update(calendars)
         .where(
             calendars.c.id == calendar_id,
             calendars.c.selected,
-            calendars.c.connection_id.in_(active),
+            calendars.c.connection_id.in_(_readable()),
             or_(calendars.c.lease_until.is_(None), calendars.c.lease_until <= now),
         )
         .values(lease_id=lease_id, lease_until=until, last_attempt_at=now)
@@ -162,6 +159,25 @@ async def claim(
         lease_id=lease_id,
         ring=ring,
         until=until,
+    )
+
+
+def _readable() -> Select[Any]:
+    """Select the connections whose calendars may be read."""
+    return select(connections.c.id).where(
+        connections.c.status != "needs_reauth", connections.c.removed_at.is_(None)
+    )
+
+
+async def rest_unreadable(session: TenantSession, calendar_id: CalendarId) -> None:
+    """Let a calendar rest that became due although nobody may read it now."""
+    await session.execute(
+        update(calendars)
+        .where(
+            calendars.c.id == calendar_id,
+            or_(calendars.c.selected.is_(False), calendars.c.connection_id.not_in(_readable())),
+        )
+        .values(due_at=None)
     )
 
 

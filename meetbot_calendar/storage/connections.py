@@ -102,7 +102,7 @@ async def of_user(session: TenantSession, user_id: CalendarUserId) -> tuple[Conn
 
 async def read_grant(session: TenantSession, connection_id: ConnectionId) -> GrantRow | None:
     """Return a connection with its sealed grant, and lock the row until the commit."""
-    statement = select(connections).where(connections.c.id == connection_id).with_for_update()
+    statement = _present().where(connections.c.id == connection_id).with_for_update()
     row = (await session.execute(statement)).one_or_none()
     return None if row is None else _grant_of(row)
 
@@ -184,10 +184,10 @@ async def mark(
 
 
 async def mark_synced(session: TenantSession, connection_id: ConnectionId, now: datetime) -> None:
-    """Remember that the connection works."""
+    """Remember that the connection works; one that waits for its person goes on waiting."""
     await session.execute(
         update(connections)
-        .where(connections.c.id == connection_id)
+        .where(connections.c.id == connection_id, connections.c.status != "needs_reauth")
         .values(last_sync_at=now, status="active", error_code=None, error_detail=None)
     )
 

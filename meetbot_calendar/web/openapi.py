@@ -56,6 +56,10 @@ _REFUSALS = {
     "503": "A part of the service, or the provider, cannot be reached",
 }
 _GENERIC = re.compile(r"PageOf_[\w.]*\.(\w+?)View_")
+_PAGE: Json = {
+    "description": "A page for the person who came back",
+    "content": {"text/html": {"schema": {"type": "string"}}},
+}
 _WITH_BODY = frozenset({"409", "413", "422"})
 
 
@@ -97,6 +101,10 @@ def complete(schema: Json, app: Litestar) -> Json:
         "required": True,
         "content": {"application/json": {"schema": _reference(RuleSetBody.__name__)}},
     }
+    back = document["paths"]["/v1/calendar/oauth/callback/{provider}"]["get"]
+    for status in ("200", "400"):
+        back["responses"][status] = _PAGE
+    back["responses"]["302"] = {"description": "Back to the tenant's address, with the outcome"}
     return _with_short_names(document)
 
 

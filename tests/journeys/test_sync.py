@@ -167,9 +167,7 @@ async def test_graph_says_in_several_ways_that_a_cursor_is_lost(stage: Stage, ki
 
 
 @both
-async def test_an_empty_page_is_not_the_last(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_an_empty_page_is_not_the_last(stage: Stage, provider: Provider, email: str) -> None:
     stage.hold_meeting(email, "Behind it", HOUR)
     stage.world.faults.add(EVENTS[provider], "empty_page")
 

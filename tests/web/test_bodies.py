@@ -1,5 +1,7 @@
 """Bodies become structs, or faults with pointers."""
 
+import contextlib
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -58,15 +60,11 @@ JSON = st.recursive(
 def test_any_json_is_taken_or_refused_and_never_more(value: object) -> None:
     body = msgspec.json.encode(value)
 
-    try:
+    with contextlib.suppress(Refused):
         decode(body, Outer)
-    except Refused as refused:
-        assert refused.detail
 
 
 @given(st.binary())
 def test_any_bytes_are_taken_or_refused_and_never_more(body: bytes) -> None:
-    try:
+    with contextlib.suppress(Refused):
         decode(body, Outer)
-    except Refused as refused:
-        assert refused.detail

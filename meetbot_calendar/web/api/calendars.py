@@ -134,7 +134,7 @@ def _trouble(code: str | None, detail: str | None) -> TroubleView | None:
     return None if code is None else TroubleView(code=code, detail=detail)
 
 
-@get("/users/{user_id:str}/connections")
+@get("/users/{user_id:str}/connections", tags=["Calendars"])
 async def list_connections(
     services: Given, context: Caller, user_id: FromPath[CalendarUserId]
 ) -> PageOf[ConnectionView]:
@@ -143,7 +143,7 @@ async def list_connections(
     return whole(tuple(connection_view(connection) for connection in found))
 
 
-@get("/users/{user_id:str}/calendars")
+@get("/users/{user_id:str}/calendars", tags=["Calendars"])
 async def list_calendars(
     services: Given, context: Caller, user_id: FromPath[CalendarUserId]
 ) -> PageOf[CalendarView]:
@@ -152,7 +152,7 @@ async def list_calendars(
     return whole(tuple(calendar_view(state) for state in found))
 
 
-@patch("/users/{user_id:str}/calendars/{calendar_id:str}")
+@patch("/users/{user_id:str}/calendars/{calendar_id:str}", tags=["Calendars"])
 async def select_calendar(
     services: Given,
     context: Caller,
@@ -165,7 +165,7 @@ async def select_calendar(
     return calendar_view(state)
 
 
-@post("/users/{user_id:str}/sync", status_code=200)
+@post("/users/{user_id:str}/sync", status_code=200, tags=["Calendars"])
 async def sync_now(services: Given, context: Caller, user_id: FromPath[CalendarUserId]) -> SyncView:
     """Sync all selected calendars now; answers when done."""
     await users.read_user(services, context, user_id)
@@ -221,5 +221,4 @@ router = Router(
     ],
     dependencies=CALLER,
     opt=PERSON,
-    tags=["Calendars"],
 )

@@ -139,13 +139,13 @@ async def change_own_tenant(
     return _tenant(services, await policy.change_own(services, context, changes))
 
 
-@get("/oauth-apps")
+@get("/oauth-apps", tags=["OAuth apps"])
 async def list_oauth_apps(services: Given, context: Caller) -> PageOf[AppView]:
     """List your own OAuth apps; where you have none, consents show the operator's."""
     return whole(tuple(_app(app) for app in await policy.list_apps(services, context)))
 
 
-@get("/oauth-apps/{provider:str}")
+@get("/oauth-apps/{provider:str}", tags=["OAuth apps"])
 async def read_oauth_app(
     services: Given, context: Caller, provider: FromPath[ProviderName]
 ) -> AppView:
@@ -153,7 +153,7 @@ async def read_oauth_app(
     return _app(await policy.read_app(services, context, provider_of(provider)))
 
 
-@put("/oauth-apps/{provider:str}")
+@put("/oauth-apps/{provider:str}", tags=["OAuth apps"])
 async def save_oauth_app(
     services: Given,
     context: Caller,
@@ -167,7 +167,7 @@ async def save_oauth_app(
     return _app(saved)
 
 
-@delete("/oauth-apps/{provider:str}")
+@delete("/oauth-apps/{provider:str}", tags=["OAuth apps"])
 async def remove_oauth_app(
     services: Given, context: Caller, provider: FromPath[ProviderName]
 ) -> None:
@@ -186,5 +186,4 @@ router = Router(
         remove_oauth_app,
     ],
     dependencies=CALLER,
-    tags=["OAuth apps"],
 )

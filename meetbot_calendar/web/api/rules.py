@@ -35,7 +35,7 @@ class RuleBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     action: Action
     when: Any
-    bot_config: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    bot_config: dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class RuleSetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

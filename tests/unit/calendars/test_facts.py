@@ -240,6 +240,12 @@ def test_one_is_oneself_behind_a_plus_address() -> None:
     assert (seen.attendee_count, seen.is_internal) == (2, True)
 
 
+def test_one_is_oneself_where_any_of_ones_rows_says_so() -> None:
+    seen = facts(guest("alias@other.com"), organizer=Person(email="alias@other.com", is_self=True))
+
+    assert (seen.attendee_count, seen.is_internal) == (1, True)
+
+
 def test_emails_among_a_users_attributes_are_read_in_lower_case() -> None:
     seen = facts(
         me(),

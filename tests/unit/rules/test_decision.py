@@ -234,7 +234,7 @@ def test_a_rule_without_end_is_passed_over_and_named() -> None:
         source="rule",
         rule="next",
         reason="matched",
-        detail="Rule “next” says record: it holds for every event. Passed over, because they "
+        detail="Rule “next” says record: its condition holds. Passed over, because they "
         "needed more steps than a rule may take: “endless”.",
         errors=("endless",),
     )
@@ -290,7 +290,7 @@ def test_what_is_unknown_makes_no_rule_hold(when: Any) -> None:
 @pytest.mark.parametrize(
     ("when", "because"),
     [
-        ({"or": [{"var": "is_internal"}, {"in": ["x", ["x"]]}, True]}, "it holds for every event"),
+        ({"or": [{"var": "is_internal"}, {"in": ["x", ["x"]]}, True]}, "its condition holds"),
         (
             {"or": [{"var": "is_internal"}, {">": [{"var": "attendee_count"}, 2]}]},
             "attendee_count is 3",
@@ -358,6 +358,16 @@ def test_a_trace_tells_what_every_rule_made_of_the_event() -> None:
 
 def test_no_trace_is_kept_unless_asked_for() -> None:
     assert decide(case(rule_set=parse_rule_set(RECORDS))).trace is None
+
+
+def test_a_rule_that_is_too_dear_to_explain_still_decides() -> None:
+    passes = {"all": [[1] * 100, {"all": [[1] * 100, {"!!": {"var": ""}}]}]}
+    when = {"and": [True, {"and": [True, {"and": [passes, passes, {"var": "title"}]}]}]}
+
+    decision = decide(case(rule_set=rules(rule("dear", "record", when))), trace=True)
+
+    assert decision.detail == "Rule “dear” says record: its condition holds."
+    assert decision.trace == (Step(rule="dear", source="rule", outcome="matched", because={}),)
 
 
 def test_a_decision_can_be_stored_as_json() -> None:

@@ -192,3 +192,11 @@ def test_data_of_any_depth_can_be_written_as_text_or_is_out_of_budget() -> None:
 
     with pytest.raises(OutOfBudget):
         evaluate({"cat": [{"var": ""}, "!"]}, data)
+
+
+def test_very_many_and_very_large_expressions_are_evaluated_too() -> None:
+    sums = [evaluate({"+": [number, 1]}) for number in range(1_200)]
+    large = evaluate({"in": ["last", [str(number) for number in range(20_000)] + ["last"]]})
+
+    assert sums == list(range(1, 1_201))
+    assert large is True

@@ -95,3 +95,130 @@ def test_literals_and_data_of_any_sort_meet_as_the_language_says(
     logic: Any, data: Any, expected: Any
 ) -> None:
     assert evaluate(logic, data) is expected
+
+
+X_AND_Y = [{"var": "x"}, {"var": "y"}]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "loosely", "strictly"),
+    [
+        ("a", "a", True, True),
+        ("a", "b", False, False),
+        (1, 1.0, True, True),
+        (1, True, True, False),
+        ("1", 1, True, False),
+        ("true", True, False, False),
+        (None, None, True, True),
+        (None, 0, False, False),
+        ([1], "1", True, False),
+        ("1,2", [1, 2], True, False),
+        ([1], [1], False, False),
+        ({}, "[object Object]", True, False),
+        ({}, [], False, False),
+        (float("nan"), float("nan"), False, False),
+    ],
+)
+def test_two_values_of_the_data_are_compared_with_and_without_conversion(
+    x: Any, y: Any, loosely: bool, strictly: bool
+) -> None:
+    data = {"x": x, "y": y}
+
+    answers = [evaluate({name: X_AND_Y}, data) for name in ("==", "!=", "===", "!==")]
+
+    assert answers == [loosely, not loosely, strictly, not strictly]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "less", "at_most"),
+    [
+        (1, 2, True, True),
+        ("10", "9", True, True),
+        ("10", 9, False, False),
+        ([10], "9", True, True),
+        ([1], [1], False, True),
+        ([2], 10, True, True),
+        ({}, {}, False, True),
+        ({}, 1, False, False),
+        (None, False, False, True),
+        ("a", None, False, False),
+        (True, 2, True, True),
+    ],
+)
+def test_two_values_of_the_data_are_put_in_order(x: Any, y: Any, less: bool, at_most: bool) -> None:
+    data = {"x": x, "y": y}
+
+    answers = [evaluate({name: X_AND_Y}, data) for name in ("<", "<=")]
+    mirrored = [evaluate({name: X_AND_Y[::-1]}, data) for name in (">", ">=")]
+
+    assert (answers, mirrored) == ([less, at_most], [less, at_most])
+
+
+@pytest.mark.parametrize(
+    ("logic", "expected"),
+    [
+        ({"and": [{"var": "one"}, {"var": "nan"}, {"var": "never"}]}, "nan"),
+        ({"and": [{"var": "one"}, {"var": "empty"}, "last"]}, "last"),
+        ({"and": [{"==": [1, {"var": "one"}]}, {"!": [{"var": "one"}]}, "last"]}, False),
+        ({"and": [{"==": [1, {"var": "one"}]}, {"!!": [{"var": "one"}]}, "last"]}, "last"),
+        ({"or": [{"var": "zero"}, {"var": "nan"}, {"var": "empty"}]}, {}),
+        ({"or": [{"var": "zero"}, {"var": "one"}, {"var": "never"}]}, 1),
+        ({"or": [{"!": [{"var": "one"}]}, {"==": [{"var": "one"}, 1]}, "last"]}, True),
+        ({"or": [{"!": [{"var": "one"}]}, {"==": [{"var": "one"}, 2]}, "last"]}, "last"),
+        ({"or": []}, None),
+        ({"or": [{"var": "zero"}]}, 0),
+        ({"and": [{"var": "zero"}]}, 0),
+    ],
+)
+def test_and_and_or_give_the_value_that_decided(logic: Any, expected: Any) -> None:
+    data = {"one": 1, "zero": 0, "nan": float("nan"), "empty": {}}
+
+    value = evaluate(logic, data)
+
+    assert (value == expected) or (expected == "nan" and value != value)  # noqa: PLR0124 - NaN
+
+
+@pytest.mark.parametrize(
+    ("logic", "expected"),
+    [
+        ({"merge": [{"var": "words"}, {"var": "word"}, [1]]}, ["a", "b", "a", 1]),
+        ({"intersects": [{"var": "words"}, {"var": "mixed"}]}, True),
+        ({"intersects": [{"var": "mixed"}, {"var": "numbers"}]}, True),
+        ({"intersects": [{"var": "numbers"}, {"var": "words"}]}, False),
+        ({"intersects": [{"var": "words"}, {"var": "word"}]}, False),
+        ({"intersects": [["a"], {"var": "word"}]}, False),
+        ({"in": [{"var": "word"}, {"var": "words"}]}, True),
+        ({"in": [{"var": "word"}, {"var": "word"}]}, True),
+        ({"in": [{"var": "numbers"}, {"var": "word"}]}, False),
+        ({"in": [{"var": "nan"}, [{"var": "nan"}]]}, False),
+        ({"in": [{"var": "words"}, [{"var": "words"}]]}, True),
+        ({"var": [{"cat": ["wo", "rd"]}]}, "a"),
+        ({"var": [{"cat": ["wo", {"var": "word"}]}, "none"]}, "none"),
+        ({"var": [{"var": "none"}]}, "all of it"),
+        ({"max": [{"var": "nan"}, 1]}, "nan"),
+        ({"cat": [{"if": [{"var": "none"}, 1, {"var": "word"}, 2, 3]}]}, "2"),
+    ],
+)
+def test_operators_take_values_that_the_data_holds(logic: Any, expected: Any) -> None:
+    data = {
+        "words": ["a", "b"],
+        "word": "a",
+        "numbers": [1, 2],
+        "mixed": [{}, 1, "b", [2]],
+        "nan": float("nan"),
+    }
+
+    value = evaluate(logic, data)
+
+    if expected == "all of it":
+        assert value is data
+    else:
+        assert value == expected or value != value  # noqa: PLR0124 - NaN
+
+
+def test_long_lists_and_texts_are_paid_for_by_their_length() -> None:
+    data = {"words": ["a"] * 1_000 + ["z"], "text": "a" * 10_000 + "z"}
+
+    assert evaluate({"in": ["z", {"var": "words"}]}, data) is True
+    assert evaluate({"in": ["z", {"var": "text"}]}, data) is True
+    assert evaluate({"intersects": [["z"], {"var": "words"}]}, data) is True

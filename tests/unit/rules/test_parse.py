@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from rules.budget import Fuel
-from rules.facts import Facts, as_data
+from rules.facts import AttendeeFact, Facts, as_data
 from rules.parse import Fault, RuleSetInvalid, parse_policy, parse_rule_set
 
 CONTRACT = {
@@ -365,6 +365,37 @@ def test_what_may_be_right_is_taken(when: Any) -> None:
     assert takes(when)
 
 
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        ({"in": [{"var": "title"}, {"var": "domains"}]}, True),
+        ({"in": [{"var": "location"}, {"var": "domains"}]}, False),
+        ({"in": [{"var": "title"}, {"var": "attendee_emails"}]}, False),
+        ({"in": ["acme.com", {"filter": [{"var": "domains"}, True]}]}, True),
+        ({"in": ["acme.com", {"var": "domains"}]}, True),
+        ({"==": [{"var": "title"}, {"var": "domains.0"}]}, True),
+        ({"==": [{"var": "attendee_count"}, 3]}, True),
+        ({"<=": [{"count": {"var": "domains"}}, 1]}, True),
+        ({"some": [{"var": "domains"}, {"<": [{"var": "length"}, 5]}]}, False),
+        ({"between": [{"var": "attendee_count"}, 1, {"var": "domains.length"}]}, False),
+        ({"between": [{"var": "start_hour"}, 0, 23]}, False),
+        ({"count": {"filter": [{"var": "attendees"}, {"<": [{"var": "response"}, "b"]}]}}, 1),
+        ({"!": {"var": "is_internal"}}, True),
+        ({"var": ["user.attributes.team", "none"]}, "none"),
+        ({"var": ["calendar.name", "none"]}, None),
+        ({"or": [{"and": [{"var": "attendee_count"}, {"var": "is_internal"}]}, "last"]}, "last"),
+    ],
+)
+def test_a_rule_is_compiled_to_what_it_says(when: Any, expected: Any) -> None:
+    document = {"rules": [{"name": "r", "action": "skip", "when": when}]}
+    guests = (AttendeeFact(response="accepted"), AttendeeFact(response="declined"))
+    facts = Facts(title="acme.com", domains=("acme.com",), attendee_count=3, attendees=guests)
+
+    value = parse_rule_set(document).rules[0].when.run(as_data(facts), Fuel(1_000))
+
+    assert value == expected
+
+
 def test_every_fault_of_a_document_is_named() -> None:
     document = {
         "defualt": "skip",
@@ -430,6 +461,8 @@ def test_every_fault_of_a_document_is_named() -> None:
             {"rules": [{"name": "r", "action": "skip", "when": 10**400}]},
             Fault("/rules/0/when", "this number is too large"),
         ),
+        ({"rules": [[]] * 70_000}, Fault("", "the document is larger than 64 KiB")),
+        ({"rules": {1: 2}}, Fault("/rules", "a name that is no text is not JSON")),
         (
             {"rules": [{"name": "r", "action": "skip", "when": {"cat": ["x" * 70_000]}}]},
             Fault("", "the document is larger than 64 KiB"),
@@ -461,6 +494,48 @@ def test_nesting_without_end_is_refused_and_no_crash(depth: int) -> None:
     (fault,) = faults_of(nested(depth, True, listed=True))
 
     assert fault.detail == "the document is nested too deeply"
+
+
+@pytest.mark.parametrize(
+    ("when", "fault"),
+    [
+        (
+            {"var": "x-" * 50},
+            Fault("/rules/0/when/var", f"there is no variable `{'x-' * 30}…`"),
+        ),
+        (
+            {"missing_some": [1, ["title", {"cat": ["a", "b"]}]]},
+            Fault(
+                "/rules/0/when/missing_some/1/1", "the name of a variable must stand in the rule"
+            ),
+        ),
+        ({"var": 0}, Fault("/rules/0/when/var", "there is no variable `0`")),
+        (
+            {"var": [True]},
+            Fault("/rules/0/when/var/0", "the name of a variable must stand in the rule"),
+        ),
+        (
+            {"matches": [{"var": "title"}, "x" * 4_001]},
+            Fault(
+                "/rules/0/when/matches/1",
+                "this pattern is refused (RE2 syntax): it is longer than 4,000 characters",
+            ),
+        ),
+        (
+            {"==": [{"var": "is_all_day"}, "perhaps"]},
+            Fault(
+                "/rules/0/when/==",
+                "this comparison can never hold: true or false against text",
+            ),
+        ),
+        (
+            {"reduce": [{"var": "title"}, True, 0]},
+            Fault("/rules/0/when/reduce/0", "a list is needed here, this is text"),
+        ),
+    ],
+)
+def test_odd_cases_are_refused_where_they_stand(when: Any, fault: Fault) -> None:
+    assert faults_of(when) == (fault,)
 
 
 def test_a_rule_has_at_most_2000_values() -> None:
