@@ -1,5 +1,6 @@
 """Turn marked events into decisions, and decisions into bots."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -34,11 +35,26 @@ _MOST_PREVIEWED = 2000
 
 
 class Effects(msgspec.Struct, frozen=True, kw_only=True):
-    """What a change of rules did to a person's bots."""
+    """What deciding did to a person's bots.
+
+    ``decided`` counts the decisions that are new or different, by action and reason; ``failed``
+    names each rule that ran out of its budget, once for every event it failed on.
+    """
 
     scheduled: int = 0
     cancelled: int = 0
     unchanged: int = 0
+    decided: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
+    failed: tuple[str, ...] = ()
+
+    def __add__(self, other: "Effects") -> "Effects":
+        return Effects(
+            scheduled=self.scheduled + other.scheduled,
+            cancelled=self.cancelled + other.cancelled,
+            unchanged=self.unchanged + other.unchanged,
+            decided=self.decided + other.decided,
+            failed=self.failed + other.failed,
+        )
 
 
 class PreviewRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,11 +129,7 @@ async def decide(services: Services, tenant_id: TenantId, user_id: CalendarUserI
         effects = await _decide_batch(services, tenant_id, user_id)
         if effects is None:
             return total
-        total = Effects(
-            scheduled=total.scheduled + effects.scheduled,
-            cancelled=total.cancelled + effects.cancelled,
-            unchanged=total.unchanged + effects.unchanged,
-        )
+        total += effects
 
 
 async def _decide_batch(
@@ -133,11 +145,12 @@ async def _decide_batch(
         ids = [row.event.id for row in marked]
         overrides = await decisions.overrides_of(session, ids)
         decided = [_decided(judge, row, overrides.get(row.event.id)) for row in marked]
-        await decisions.write(session, await _news(session, marked, decided))
+        news = await _news(session, marked, decided)
+        await decisions.write(session, news)
         await decisions.settle(session, judge.version, ids)
         planned = await plan.plan(services, session, judge.tenant, ids, now)
     await ring_deliveries(services, tenant_id, planned.deliveries)
-    return _effects(planned)
+    return _effects(planned, news)
 
 
 def _decided(judge: Judge, row: EventRow, override: Override | None) -> StoredDecision:
@@ -186,9 +199,13 @@ async def _news(
     ]
 
 
-def _effects(planned: Planned) -> Effects:
+def _effects(planned: Planned, news: Sequence[StoredDecision]) -> Effects:
     return Effects(
-        scheduled=planned.scheduled, cancelled=planned.cancelled, unchanged=planned.unchanged
+        scheduled=planned.scheduled,
+        cancelled=planned.cancelled,
+        unchanged=planned.unchanged,
+        decided=Counter((decision.action, decision.reason) for decision in news),
+        failed=tuple(rule for decision in news for rule in decision.content.errors),
     )
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 
-from meetbot_calendar.errors import Missing
+from meetbot_calendar.errors import Invalid, Missing
 from meetbot_calendar.journeys import decide
 from meetbot_calendar.journeys.acting import person
 from meetbot_calendar.journeys.decide import Effects
+from meetbot_calendar.journeys.fitness import unfit
 from meetbot_calendar.journeys.paging import Count, Listing, PageWish, listing, place_of
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import events, rule_sets
@@ -47,6 +48,8 @@ async def save_rules(
 ) -> Saving:
     """Save rules and decide all coming events by them. Raises ``RuleSetInvalid``."""
     parse_rule_set(document)
+    if faults := tuple(unfit(document)):
+        raise Invalid("The rules cannot be kept.", faults, code="invalid_rules")
     return await _save(services, context, user_id, document, "rules.saved")
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from meetbot_calendar.calendars import freshness
 from meetbot_calendar.calendars.freshness import SyncOutcome
-from meetbot_calendar.calendars.model import Calendar, CalendarId, Grant, Window
+from meetbot_calendar.calendars.model import Calendar, CalendarId, Grant, Provider, Window
 from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.errors import (
     AccessExpired,
@@ -34,14 +34,20 @@ _DAY = timedelta(days=1)
 
 
 class SyncedCalendar(msgspec.Struct, frozen=True, kw_only=True):
-    """What a round did to one calendar; ``error`` says why it could not."""
+    """What a round did to one calendar; ``error`` says why it could not, ``code`` in one word.
+
+    ``full`` says that it was listed whole.
+    """
 
     calendar_id: CalendarId
     name: str
+    provider: Provider
     account_id: str
+    full: bool = False
     created: int = 0
     updated: int = 0
     deleted: int = 0
+    code: str | None = None
     error: str | None = None
 
 
@@ -65,7 +71,7 @@ async def sync(
     except MeetbotError as error:
         await _set_back(services, tenant_id, lease, error)
         synced = _nothing(lease.calendar)
-        return msgspec.structs.replace(synced, error=error.detail)
+        return msgspec.structs.replace(synced, code=error.code, error=error.detail)
 
 
 async def _work(
@@ -159,7 +165,9 @@ async def _record(services: Services, lease: Lease, taken: Round, window: Window
     return SyncedCalendar(
         calendar_id=calendar.id,
         name=calendar.name,
+        provider=calendar.provider,
         account_id=calendar.account_id,
+        full=taken.full,
         created=counts.created,
         updated=counts.updated,
         deleted=counts.deleted,
@@ -187,7 +195,10 @@ async def _set_back(
 
 def _nothing(calendar: Calendar) -> SyncedCalendar:
     return SyncedCalendar(
-        calendar_id=calendar.id, name=calendar.name, account_id=calendar.account_id
+        calendar_id=calendar.id,
+        name=calendar.name,
+        provider=calendar.provider,
+        account_id=calendar.account_id,
     )
 
 

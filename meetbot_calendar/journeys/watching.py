@@ -10,6 +10,7 @@ from meetbot_calendar.calendars.provider import CalendarRef
 from meetbot_calendar.errors import (
     AccessExpired,
     MeetbotError,
+    Missing,
     PushUnsupported,
     ReconnectNeeded,
     TryLater,
@@ -42,6 +43,8 @@ async def watch(services: Services, tenant_id: TenantId, calendar_id: CalendarId
         due = await calendars.claim_push(
             session, calendar_id, now, now + services.clock.patience(_PATIENCE)
         )
+        if not due:
+            await calendars.rest_unreadable(session, calendar_id)
         known = await watches.of_calendar(session, calendar_id)
     if calendar is None or not due:
         return "idle"
@@ -49,7 +52,7 @@ async def watch(services: Services, tenant_id: TenantId, calendar_id: CalendarId
         return await _look_after(services, context, calendar, known)
     except PushUnsupported:
         return await _settle(services, calendar, "unsupported", None)
-    except ReconnectNeeded:
+    except (ReconnectNeeded, Missing):
         return await _settle(services, calendar, "lost", None)
     except TryLater as busy:
         return await _settle(services, calendar, "lost", now + (busy.after or _SOON))

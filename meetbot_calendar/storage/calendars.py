@@ -67,15 +67,16 @@ async def save_listed(
     """
     fresh: list[CalendarId] = []
     for entry in listed:
+        wanted = entry.access_role != "free_busy_reader"
         statement = upsert(calendars).values(
             id=new_id("cal", now),
             tenant_id=session.tenant_id,
             user_id=connection.user_id,
             connection_id=connection.id,
             platform_id=entry.platform_id,
-            selected=entry.access_role != "free_busy_reader",
-            due_at=now if entry.access_role != "free_busy_reader" else None,
-            push_due_at=now,
+            selected=wanted,
+            due_at=now if wanted else None,
+            push_due_at=now if wanted else None,
             created_at=now,
             **_listed_values(entry, now),
         )
@@ -177,7 +178,7 @@ async def rest_unreadable(session: TenantSession, calendar_id: CalendarId) -> No
             calendars.c.id == calendar_id,
             or_(calendars.c.selected.is_(False), calendars.c.connection_id.not_in(_readable())),
         )
-        .values(due_at=None)
+        .values(due_at=None, push_due_at=None)
     )
 
 

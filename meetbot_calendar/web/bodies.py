@@ -8,9 +8,11 @@ import msgspec
 from litestar import Request
 
 from meetbot_calendar.errors import Fault, Invalid, Refused
+from meetbot_calendar.journeys.fitness import step, unfit
 
 T = TypeVar("T")
 
+_UNFIT = "The body is not as it must be."
 _SAID = re.compile(r"(?P<what>.*?)(?: - at `(?:key` in `)?(?P<path>\$[^`]*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>\w+)|\[(?P<index>\d+)\]|(?P<key>\[\.\.\.\])")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
@@ -33,12 +35,15 @@ class StrictRequest(Request[Any, Any, Any]):
 def decode(body: bytes, kind: type[T]) -> T:
     """Decode JSON. Raises ``Refused`` where it is none, ``Invalid`` where it does not fit."""
     try:
-        return msgspec.json.decode(body, type=kind)
+        decoded = msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         faults = tuple(_every_fault(_untyped(body), kind)) or (fault_of(error),)
-        raise Invalid("The body is not as it must be.", faults) from error
+        raise Invalid(_UNFIT, faults) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _no_json(error) from error
+    if faults := tuple(unfit(_untyped(body))):
+        raise Invalid(_UNFIT, faults)
+    return decoded
 
 
 def _untyped(body: bytes) -> object:
@@ -62,16 +67,16 @@ def _every_fault(given: object, kind: object) -> Iterator[Fault]:
         return
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     for name in given.keys() - fields.keys():
-        yield Fault(_join(name), "There is no such field.")
+        yield Fault(step(name), "There is no such field.")
     for name, field in fields.items():
         if name not in given:
             if field.required:
-                yield Fault(_join(name), "This field is missing.")
+                yield Fault(step(name), "This field is missing.")
             continue
         try:
             msgspec.convert(given[name], field.type)
         except msgspec.ValidationError as error:
-            yield fault_of(error, _join(name))
+            yield fault_of(error, step(name))
 
 
 def fault_of(error: msgspec.ValidationError, prefix: str = "") -> Fault:
@@ -80,21 +85,17 @@ def fault_of(error: msgspec.ValidationError, prefix: str = "") -> Fault:
     what, path = (said["what"], said["path"]) if said else (str(error), None)
     pointer = prefix + _pointer(path or "$")
     if unknown := _UNKNOWN.fullmatch(what):
-        return Fault(pointer + _join(unknown["name"]), "There is no such field.")
+        return Fault(pointer + step(unknown["name"]), "There is no such field.")
     if missing := _MISSING.fullmatch(what):
-        return Fault(pointer + _join(missing["name"]), "This field is missing.")
+        return Fault(pointer + step(missing["name"]), "This field is missing.")
     return Fault(pointer, what)
 
 
 def _pointer(path: str) -> str:
     """Translate ``$.rules[0].when``; beyond a key that the decoder does not name it ends."""
     pointer = ""
-    for step in _STEP.finditer(path):
-        if step["key"]:
+    for found in _STEP.finditer(path):
+        if found["key"]:
             break
-        pointer += _join(step["name"] or step["index"])
+        pointer += step(found["name"] or found["index"])
     return pointer
-
-
-def _join(name: str) -> str:
-    return "/" + name.replace("~", "~0").replace("/", "~1")

@@ -9,8 +9,11 @@ from meetbot_calendar.calendars.model import CalendarId, ConnectionId
 from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.errors import InstallationFault, MeetbotError, TryLater
 from meetbot_calendar.journeys import decide, deliver, listing, sync, watching
+from meetbot_calendar.journeys.decide import Effects
+from meetbot_calendar.journeys.deliver import Sent
 from meetbot_calendar.journeys.outages import DatabaseDown
 from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.journeys.sync import SyncedCalendar
 from tenants.identity import CalendarUserId, TenantId
 
 log = structlog.get_logger("worker")
@@ -72,6 +75,25 @@ async def perform(services: Services, kind: str, tenant_id: TenantId, row_id: st
             telemetry.JOURNEYS_CRASHED.labels(kind).inc()
             log.exception("a journey crashed; the row stays due")
         else:
+            _count(outcome)
             log.debug("done", outcome=repr(outcome))
             return outcome
     return None
+
+
+def _count(outcome: object) -> None:
+    """Let what a journey says of itself be seen in the metrics."""
+    match outcome:
+        case SyncedCalendar(provider=provider, full=full, code=code):
+            kind = "full" if full else "incremental"
+            telemetry.SYNC_ROUNDS.labels(provider, kind, code or "ok").inc()
+            if code is not None:
+                telemetry.PROVIDER_ERRORS.labels(provider, code).inc()
+        case Effects(decided=decided, failed=failed):
+            for (action, reason), times in decided.items():
+                telemetry.DECISIONS.labels(action, reason).inc(times)
+            telemetry.RULE_ERRORS.labels("budget").inc(len(failed))
+        case Sent(status=status):
+            telemetry.DELIVERIES.labels(status).inc()
+        case _:
+            return

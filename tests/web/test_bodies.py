@@ -68,3 +68,17 @@ def test_any_json_is_taken_or_refused_and_never_more(value: object) -> None:
 def test_any_bytes_are_taken_or_refused_and_never_more(body: bytes) -> None:
     with contextlib.suppress(Refused):
         decode(body, Outer)
+
+
+def test_what_could_not_be_kept_is_refused_with_its_place() -> None:
+    deep: object = 1
+    for _ in range(200):
+        deep = [deep]
+    body = msgspec.json.encode({"a/b": 2**64, "c": [0, -(2**63) - 1], "d": deep, "e": 2**64 - 1})
+
+    with pytest.raises(Invalid) as refused:
+        decode(body, dict)
+
+    pointers = {fault.pointer for fault in refused.value.faults}
+    assert {"/a~1b", "/c/1"} < pointers
+    assert len(pointers) == 3

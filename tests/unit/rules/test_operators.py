@@ -3,7 +3,9 @@ from typing import Any
 import pytest
 
 from rules import evaluate
+from rules.budget import Fuel
 from rules.language import OPERATORS, OUR_OWN, reference
+from rules.part import literal
 
 JSON_LOGIC = {
     *("var", "missing", "missing_some", "if", "?:", "==", "===", "!=", "!==", "!", "!!", "or"),
@@ -95,6 +97,12 @@ def test_literals_and_data_of_any_sort_meet_as_the_language_says(
     logic: Any, data: Any, expected: Any
 ) -> None:
     assert evaluate(logic, data) is expected
+
+
+def test_a_variable_is_compiled_like_any_other_operator() -> None:
+    run = OPERATORS["var"].compile((literal("a.b"), literal("none")))
+
+    assert [run({"a": {"b": 1}}, Fuel(9)), run({}, Fuel(9))] == [1, "none"]
 
 
 X_AND_Y = [{"var": "x"}, {"var": "y"}]
