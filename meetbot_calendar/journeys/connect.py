@@ -267,6 +267,7 @@ async def disconnect(
         await events.mark_connection(session, connection_id, now)
         if purge_events:
             await events.withdraw_connection(session, connection, now)
+            await calendars.forget_cursors(session, connection_id)
         await connections.remove(session, connection_id, now)
         body = payloads.calendar_payload("calendar.disconnected", connection, customer_user_id, now)
         draft = messages.Draft(type="calendar.disconnected", body=body)

@@ -18,7 +18,7 @@ from meetbot_calendar.storage.decisions import DecisionContent, Override, Stored
 from meetbot_calendar.storage.events import EventRow
 from rules.decision import Case, Decision, OptOut, matches_opt_out
 from rules.decision import decide as decide_case
-from rules.parse import RuleSet, parse_rule_set
+from rules.parse import RuleSet, parse_policy, parse_rule_set
 from tenants.identity import (
     CalendarUser,
     CalendarUserId,
@@ -224,7 +224,7 @@ async def load_judge(
         version=version,
         rule_set=None if asked is None else parse_rule_set(asked),
         tenant_default=parse_rule_set(policy.default_rules) if policy.default_rules else None,
-        policy=parse_rule_set(policy.policy_rules) if policy.policy_rules else None,
+        policy=parse_policy(policy.policy_rules) if policy.policy_rules else None,
         calendars={c.id: c for c in await calendars.of_user(session, user_id)},
         now=now,
     )

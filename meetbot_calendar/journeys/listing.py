@@ -83,8 +83,9 @@ async def farewell(services: Services, tenant_id: TenantId, connection_id: Conne
                 await connections.postpone(session, connection_id, now + _FAREWELL_AGAIN)
             return False
     async with services.database.tenant(tenant_id) as session:
-        await events.blank(session, connection_id)
-        await connections.forget(session, connection_id)
+        if await connections.forget(session, connection_id):
+            await events.blank(session, connection_id)
+            await watches.drop_all(session, connection_id)
     return True
 
 

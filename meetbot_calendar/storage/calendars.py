@@ -263,6 +263,13 @@ async def rest(session: TenantSession, connection_id: ConnectionId) -> None:
     )
 
 
+async def forget_cursors(session: TenantSession, connection_id: ConnectionId) -> None:
+    """Have a connection's calendars listed whole, should they ever be read again."""
+    await session.execute(
+        update(calendars).where(calendars.c.connection_id == connection_id).values(cursor=None)
+    )
+
+
 async def claim_push(
     session: TenantSession, calendar_id: CalendarId, now: datetime, until: datetime
 ) -> bool:

@@ -249,13 +249,14 @@ async def postpone(session: TenantSession, connection_id: ConnectionId, until: d
     )
 
 
-async def forget(session: TenantSession, connection_id: ConnectionId) -> None:
-    """Erase a removed connection's grant; one that was brought back meanwhile keeps its own."""
-    await session.execute(
+async def forget(session: TenantSession, connection_id: ConnectionId) -> bool:
+    """Erase a removed connection's grant; False where it was brought back and keeps its own."""
+    statement = (
         update(connections)
         .where(connections.c.id == connection_id, connections.c.removed_at.is_not(None))
         .values(grant_sealed=b"", due_at=None, name=None)
     )
+    return (await session.execute(statement)).rowcount == 1
 
 
 async def lapsed(session: TenantSession, bot_ids: Sequence[str], before: datetime) -> set[str]:

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, delete, insert, select, update
 
-from meetbot_calendar.calendars.model import CalendarId, WatchId, WatchReceipt
-from meetbot_calendar.storage.tables import watches
+from meetbot_calendar.calendars.model import CalendarId, ConnectionId, WatchId, WatchReceipt
+from meetbot_calendar.storage.tables import calendars, watches
 from tenants.identity import TenantId
 from tenants.storage.session import GateSession, TenantSession
 
@@ -75,6 +75,12 @@ async def establish(session: TenantSession, watch_id: WatchId, receipt: WatchRec
 async def drop(session: TenantSession, watch_id: WatchId) -> None:
     """Forget a watch."""
     await session.execute(delete(watches).where(watches.c.id == watch_id))
+
+
+async def drop_all(session: TenantSession, connection_id: ConnectionId) -> None:
+    """Forget every watch of a connection's calendars."""
+    theirs = select(calendars.c.id).where(calendars.c.connection_id == connection_id)
+    await session.execute(delete(watches).where(watches.c.calendar_id.in_(theirs)))
 
 
 async def get(session: TenantSession, watch_id: WatchId) -> Watch | None:
