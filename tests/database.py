@@ -49,7 +49,7 @@ def new_database(servers: ServerState, template_database: str) -> Iterator[Calla
 
 def _run(url: str, statement: str, *names: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(SQL(statement).format(*map(Identifier, names)))  # type: ignore[arg-type]
+        connection.execute(SQL(statement).format(*map(Identifier, names)))
 
 
 def _of(url: str, name: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any, Literal, NewType
 
 import msgspec
 
+from meetbot_calendar.bots.fleet import Order
 from meetbot_calendar.calendars.model import EventId, Platform
 from tenants.identity import CalendarUserId, TenantId
 
@@ -30,7 +31,8 @@ class BotContent(msgspec.Struct, frozen=True, kw_only=True):
     """What a bot says: everything of it that is stored sealed.
 
     ``bot_config`` is the layer of the rule or override that wants the bot; ``hand_config`` and
-    ``hand_lead_seconds`` (before the start) are what a person set on this very bot.
+    ``hand_lead_seconds`` (before the start) are what a person set on this very bot. ``order`` is
+    what the fleet was asked for as the bot left: asked about again, it must be the same.
     """
 
     meeting_url: str
@@ -43,6 +45,7 @@ class BotContent(msgspec.Struct, frozen=True, kw_only=True):
     recording_url: str | None = None
     transcript_url: str | None = None
     report_reason: str | None = None
+    order: Order | None = None
 
 
 class Want(msgspec.Struct, frozen=True, kw_only=True):

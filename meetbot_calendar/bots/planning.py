@@ -72,8 +72,10 @@ def gather(
     live: dict[int, list[Bot]] = {}
     ended: dict[int, list[Bot]] = {}
     stray: list[Bot] = []
+    touching = _touching(groups)
     for bot in bots:
-        scored = [(_nearness(bot, group, settings.dedupe), i) for i, group in enumerate(groups)]
+        touched = {i for name in (*bot.keys, *bot.event_ids) for i in touching.get(name, ())}
+        scored = [(_nearness(bot, groups[i], settings.dedupe), i) for i in sorted(touched)]
         near = [(score, -i) for score, i in scored if score > (0, 0)]
         if bot.status in FINAL or _is_spent(bot, settings.now):
             for _, i in near:
@@ -87,6 +89,16 @@ def gather(
         for i, group in enumerate(groups)
     )
     return meetings, tuple(stray)
+
+
+def _touching(groups: Sequence[Sequence[Want]]) -> dict[str, set[int]]:
+    """Say which groups know a key or an event."""
+    touching: dict[str, set[int]] = {}
+    for number, group in enumerate(groups):
+        for want in group:
+            for name in (*want.keys, want.event_id):
+                touching.setdefault(name, set()).add(number)
+    return touching
 
 
 def _is_spent(bot: Bot, now: datetime) -> bool:

@@ -53,3 +53,12 @@ async def list_audit(
         page = await audit.page(session, place.keyset)
         found = [audit.entry_of(session, row) for row in page.rows]
     return listing(place, page, found, [(entry.id,) for entry in found])
+
+
+async def note(
+    services: Services, context: TenantContext, action: str, target: str | None = None
+) -> None:
+    """Write down what a key did through a journey that keeps no account of itself."""
+    now = services.clock.now()
+    async with services.database.tenant(context.tenant_id) as session:
+        await audit.write(session, now, actor=context.actor, action=action, target=target)

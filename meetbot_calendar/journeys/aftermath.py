@@ -109,6 +109,8 @@ async def tell(
     session: TenantSession, news: Sequence[tuple[BotMessage, Bot]], now: datetime
 ) -> tuple[DeliveryId, ...]:
     """Write messages about bots; returns the deliveries to ring for. Call it last."""
+    if not news:
+        return ()
     people = await users.some(session, {bot.user_ids[0] for _, bot in news if bot.user_ids})
     drafts = []
     for kind, bot in news:

@@ -8,14 +8,13 @@ import msgspec
 from meetbot_calendar.bots.model import FINAL, OUT, Bot, BotId, BotSource, Want
 from meetbot_calendar.bots.planning import Settings, Step, reconcile
 from meetbot_calendar.calendars.model import EventId
-from meetbot_calendar.deliveries import payloads
 from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.journeys import aftermath
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import bots, decisions, events, messages, turns
+from meetbot_calendar.storage import bots, decisions, events, turns
 from meetbot_calendar.storage.decisions import Override, StoredDecision
 from meetbot_calendar.storage.events import EventRow
 from tenants.identity import Tenant, new_id
-from tenants.storage import users
 from tenants.storage.session import TenantSession
 
 _SOURCES: dict[str, BotSource] = {"override": "manual", "auto": "auto", "default": "rule"}
@@ -55,30 +54,32 @@ async def plan(
         new_bot_id=lambda: BotId(new_id("bot", now)),
     )
     steps = reconcile(wants, known, settings)
-    drafts = [d for step in steps if (d := await _take(session, step, now)) is not None]
+    await _write(session, steps, now)
     changed = {step.before.id for step in steps if step.before is not None}
     live = {bot.id for bot in known if bot.status not in FINAL}
     return Planned(
         scheduled=sum(step.told == "bot.scheduled" for step in steps),
         cancelled=sum(step.told == "bot.cancelled" for step in steps),
         unchanged=len(live - changed),
-        deliveries=await messages.write(session, now, drafts),
+        deliveries=await _tell(session, steps, now),
     )
 
 
 async def _neighbourhood(
     session: TenantSession, event_ids: Collection[EventId]
 ) -> tuple[tuple[EventRow, ...], tuple[Bot, ...]]:
-    """Gather the events and bots that hang together with these events, and nothing else."""
+    """Gather the events and bots that hang together with these events, and nothing else.
+
+    Names are gathered first and rows are opened once, for opening is what costs.
+    """
     ids, keys = set(event_ids), set[str]()
     while True:
-        rows = await events.of_meetings(session, ids, keys)
-        grown_ids = ids | {row.event.id for row in rows}
-        grown_keys = keys | {key for row in rows for key in row.keys}
-        known = await bots.of_meetings(session, sorted(grown_keys), sorted(grown_ids))
-        grown_ids |= {e for bot in known if bot.status not in FINAL for e in bot.event_ids}
+        named = await events.named(session, ids, keys)
+        grown_keys = keys | {key for names in named.values() for key in names}
+        grown_ids = ids | set(named) | await bots.shared_with(session, ids | set(named), grown_keys)
         if grown_ids == ids and grown_keys == keys:
-            return rows, known
+            rows = await events.of_meetings(session, ids)
+            return rows, await bots.of_meetings(session, sorted(keys), sorted(ids))
         ids, keys = grown_ids, grown_keys
 
 
@@ -119,18 +120,20 @@ def _want(row: EventRow, decision: StoredDecision, override: Override | None) ->
     )
 
 
-async def _take(session: TenantSession, step: Step, now: datetime) -> messages.Draft | None:
-    """Write one step; returns the message it makes true."""
-    if step.before is None:
-        await bots.add(session, step.after)
-    else:
-        await bots.replan(session, step.after, due_at=_due_at(step, now))
-    if step.told is None:
-        return None
-    user_ids = step.after.user_ids
-    customer = await users.customer_id(session, user_ids[0]) if user_ids else None
-    body = payloads.bot_payload(step.told, step.after, customer, now)
-    return messages.Draft(type=step.told, body=body, bot_id=step.after.id)
+async def _write(session: TenantSession, steps: Sequence[Step], now: datetime) -> None:
+    await bots.add(session, [step.after for step in steps if step.before is None])
+    changed = {
+        step.after.id: (step.after, _due_at(step, now)) for step in steps if step.before is not None
+    }
+    await bots.replan(session, changed)
+
+
+async def _tell(
+    session: TenantSession, steps: Sequence[Step], now: datetime
+) -> tuple[DeliveryId, ...]:
+    """Write the messages that the steps make true; the last thing before the commit."""
+    news = [(step.told, step.after) for step in steps if step.told is not None]
+    return await aftermath.tell(session, news, now)
 
 
 def _due_at(step: Step, now: datetime) -> datetime | None:

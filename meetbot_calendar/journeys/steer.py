@@ -43,7 +43,7 @@ async def cancel_bot(services: Services, context: TenantContext, bot_id: BotId) 
             generation=bot.generation + 1,
             updated_at=now,
         )
-        await bots.replan(session, after, due_at=now if bot.status in OUT else None)
+        await bots.replan(session, {bot.id: (after, now if bot.status in OUT else None)})
         for event_id in bot.event_ids:
             no = decisions.Override(
                 event_id=event_id, action="skip", actor=context.actor, created_at=now
@@ -70,7 +70,7 @@ async def patch_bot(
                 code="bot_not_scheduled",
             )
         after = _patched(bot, patch, now)
-        await bots.replan(session, after, due_at=after.join_at)
+        await bots.replan(session, {bot.id: (after, after.join_at)})
         if after.join_at != bot.join_at:
             told = await aftermath.tell(session, [("bot.rescheduled", after)], now)
     await ring_deliveries(services, context.tenant_id, told)

@@ -7,7 +7,7 @@ import msgspec
 
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import bots, calendars, connections, deliveries, events, expiries
-from meetbot_calendar.storage.bots import Due
+from meetbot_calendar.storage.bots import Waiting
 from tenants.identity import TenantId
 
 Kind = Literal["sync", "decide", "deliver", "watch", "farewell"]
@@ -34,10 +34,12 @@ async def due(services: Services, limit: int) -> tuple[Work, ...]:
     return tuple(Work(kind=kind, tenant_id=t, row_id=row) for kind, t, row in found)
 
 
-async def departing(services: Services, ahead: timedelta, limit: int) -> dict[TenantId, list[Due]]:
+async def departing(
+    services: Services, ahead: timedelta, limit: int
+) -> dict[TenantId, list[Waiting]]:
     """Say which bots are due within ``ahead``, by tenant."""
     now = services.clock.now()
-    by_tenant: dict[TenantId, list[Due]] = {}
+    by_tenant: dict[TenantId, list[Waiting]] = {}
     async with services.database.sweep() as session:
         for bot in await bots.due(session, now + ahead, now, limit):
             by_tenant.setdefault(bot.tenant_id, []).append(bot)

@@ -1,20 +1,23 @@
 """Bots: their plans, their leases, and which are due."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
 
-from meetbot_calendar.bots.model import Bot, BotContent, BotId
+from meetbot_calendar.bots.model import FINAL, Bot, BotContent, BotId
 from meetbot_calendar.calendars.model import EventId
 from meetbot_calendar.storage.tables import bot_events, bots, events
-from tenants.identity import CalendarUserId, TenantId
+from tenants.identity import TenantId
 from tenants.storage.session import GateSession, SweepSession, TenantSession
 
+Due = datetime | None
+"""When a bot is to be looked at; None: never."""
 
-class Due(msgspec.Struct, frozen=True, kw_only=True):
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """A bot that is due soon: no more than a sweep may see."""
 
     tenant_id: TenantId
@@ -67,6 +70,19 @@ async def of_meetings(
     return await _with_events(session, (await session.execute(statement)).all())
 
 
+async def shared_with(
+    session: TenantSession, event_ids: Collection[EventId], keys: Collection[str]
+) -> set[EventId]:
+    """Return all events of the live bots that share a meeting key or an event with these."""
+    linked = select(bot_events.c.bot_id).where(bot_events.c.event_id.in_(list(event_ids)))
+    live = select(bots.c.id).where(
+        bots.c.status.not_in(FINAL),
+        or_(bots.c.meeting_keys.overlap(list(keys)), bots.c.id.in_(linked)),
+    )
+    statement = select(bot_events.c.event_id).where(bot_events.c.bot_id.in_(live))
+    return {EventId(row.event_id) for row in await session.execute(statement)}
+
+
 async def _with_events(session: TenantSession, rows: Sequence[Row[Any]]) -> tuple[Bot, ...]:
     links: dict[str, list[Row[Any]]] = {row.id: [] for row in rows}
     statement = select(bot_events).where(bot_events.c.bot_id.in_(list(links)))
@@ -75,35 +91,50 @@ async def _with_events(session: TenantSession, rows: Sequence[Row[Any]]) -> tupl
     return tuple(bot_of(session, row, links[row.id]) for row in rows)
 
 
-async def add(session: TenantSession, bot: Bot) -> None:
-    """Write a new bot; it is due when it is to join."""
-    await session.execute(
-        insert(bots).values(
-            id=bot.id,
-            tenant_id=session.tenant_id,
-            generation=bot.generation,
-            created_at=bot.created_at,
-            due_at=bot.join_at,
+async def add(session: TenantSession, fresh: Sequence[Bot]) -> None:
+    """Write new bots; each is due when it is to join."""
+    if not fresh:
+        return
+    rows = [
+        {
+            "id": bot.id,
+            "tenant_id": session.tenant_id,
+            "generation": bot.generation,
+            "created_at": bot.created_at,
+            "due_at": bot.join_at,
             **_plan(session, bot),
-        )
-    )
-    await _link(session, bot)
+        }
+        for bot in fresh
+    ]
+    await session.execute(insert(bots), rows)
+    await _link(session, fresh)
 
 
-async def replan(session: TenantSession, bot: Bot, due_at: datetime | None) -> None:
-    """Write a changed plan; whoever holds the bot under an older generation will drop it."""
-    await session.execute(
-        update(bots)
-        .where(bots.c.id == bot.id)
-        .values(
-            generation=bot.generation,
-            due_at=due_at,
-            stopped_by=bot.stopped_by,
+async def replan(session: TenantSession, changed: Mapping[BotId, tuple[Bot, Due]]) -> None:
+    """Write changed plans; whoever holds a bot under an older generation will drop it."""
+    if not changed:
+        return
+    rows = [
+        {
+            "generation": bot.generation,
+            "due_at": due_at,
+            "stopped_by": bot.stopped_by,
             **_plan(session, bot),
-        )
-    )
-    await session.execute(delete(bot_events).where(bot_events.c.bot_id == bot.id))
-    await _link(session, bot)
+        }
+        for _, (bot, due_at) in sorted(changed.items())
+    ]
+    changes: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0]}
+    # What became of a bot that is being sent is still to be found out, whatever else changes.
+    asking = and_(bots.c.status == "dispatching", literal_column(":new_status") == "dispatching")
+    changes["due_at"] = case((asking, bots.c.due_at), else_=changes["due_at"])
+    statement = update(bots).where(bots.c.id == bindparam("which")).values(changes)
+    given = [
+        {"which": bot_id} | {f"new_{name}": value for name, value in row.items()}
+        for bot_id, row in zip(sorted(changed), rows, strict=True)
+    ]
+    await session.execute(statement, given)
+    await session.execute(delete(bot_events).where(bot_events.c.bot_id.in_(list(changed))))
+    await _link(session, [bot for bot, _ in changed.values()])
 
 
 def _plan(session: TenantSession, bot: Bot) -> dict[str, Any]:
@@ -121,29 +152,22 @@ def _plan(session: TenantSession, bot: Bot) -> dict[str, Any]:
     }
 
 
-async def _link(session: TenantSession, bot: Bot) -> None:
-    owners = dict(zip(bot.event_ids, await _owners(session, bot.event_ids), strict=True))
-    if owners:
-        await session.execute(
-            insert(bot_events),
-            [
-                {
-                    "tenant_id": session.tenant_id,
-                    "bot_id": bot.id,
-                    "event_id": event_id,
-                    "user_id": user_id,
-                }
-                for event_id, user_id in owners.items()
-            ],
-        )
-
-
-async def _owners(
-    session: TenantSession, event_ids: Sequence[EventId]
-) -> tuple[CalendarUserId, ...]:
-    statement = select(events.c.id, events.c.user_id).where(events.c.id.in_(event_ids))
+async def _link(session: TenantSession, linked: Sequence[Bot]) -> None:
+    wanted = [event_id for bot in linked for event_id in bot.event_ids]
+    statement = select(events.c.id, events.c.user_id).where(events.c.id.in_(wanted))
     owner = {row.id: row.user_id for row in await session.execute(statement)}
-    return tuple(owner[event_id] for event_id in event_ids)
+    links = [
+        {
+            "tenant_id": session.tenant_id,
+            "bot_id": bot.id,
+            "event_id": event_id,
+            "user_id": owner[event_id],
+        }
+        for bot in linked
+        for event_id in bot.event_ids
+    ]
+    if links:
+        await session.execute(insert(bot_events), links)
 
 
 async def hold(
@@ -172,17 +196,41 @@ async def hold(
     )
 
 
+async def still_held(session: TenantSession, held: Sequence[Held]) -> frozenset[BotId]:
+    """Say which bots are still ours, and as they were planned when they were taken."""
+    ours = tuple_(bots.c.id, bots.c.lease_id, bots.c.generation).in_(
+        [(each.bot_id, each.lease_id, each.generation) for each in held]
+    )
+    found = await session.execute(select(bots.c.id).where(ours))
+    return frozenset(BotId(row.id) for row in found)
+
+
 async def fire(
-    session: TenantSession, bot_ids: Sequence[BotId], *, now: datetime, until: datetime
+    session: TenantSession,
+    leaving: Mapping[BotId, BotContent],
+    *,
+    now: datetime,
+    until: datetime,
 ) -> None:
-    """Mark bots that are held and locked as leaving."""
-    await session.execute(
+    """Mark bots that are held and locked as leaving, with what the fleet is asked for."""
+    if not leaving:
+        return
+    statement = (
         update(bots)
-        .where(bots.c.id.in_(bot_ids))
+        .where(bots.c.id == bindparam("which"))
         .values(
-            status="dispatching", attempts=bots.c.attempts + 1, lease_until=until, updated_at=now
+            status="dispatching",
+            attempts=bots.c.attempts + 1,
+            lease_until=until,
+            updated_at=now,
+            content=bindparam("said"),
         )
     )
+    rows = [
+        {"which": bot_id, "said": session.seal(bot_id, content)}
+        for bot_id, content in sorted(leaving.items(), key=lambda item: item[0])
+    ]
+    await session.execute(statement, rows)
 
 
 async def release(session: TenantSession, held: Held) -> None:
@@ -243,7 +291,7 @@ async def recall_of(session: TenantSession, bot_id: BotId) -> str | None:
     return found
 
 
-async def due(session: SweepSession, horizon: datetime, now: datetime, limit: int) -> list[Due]:
+async def due(session: SweepSession, horizon: datetime, now: datetime, limit: int) -> list[Waiting]:
     """Say which bots are due by ``horizon`` and in nobody's hands, soonest first."""
     statement = (
         select(bots.c.tenant_id, bots.c.id, bots.c.due_at)
@@ -255,7 +303,7 @@ async def due(session: SweepSession, horizon: datetime, now: datetime, limit: in
         .limit(limit)
     )
     return [
-        Due(tenant_id=TenantId(r.tenant_id), bot_id=BotId(r.id), due_at=r.due_at)
+        Waiting(tenant_id=TenantId(r.tenant_id), bot_id=BotId(r.id), due_at=r.due_at)
         for r in await session.execute(statement)
     ]
 

@@ -81,24 +81,27 @@ def _name(event_id: str) -> str:
 
 async def write(session: TenantSession, decided: Sequence[StoredDecision]) -> None:
     """Write decisions; one of the same event and version is replaced."""
-    for decision in decided:
-        values = {
+    if not decided:
+        return
+    fresh = upsert(decisions)
+    names = ("action", "source", "reason", "content", "decided_at")
+    statement = fresh.on_conflict_do_update(
+        index_elements=["event_id", "version"], set_={name: fresh.excluded[name] for name in names}
+    )
+    rows = [
+        {
+            "tenant_id": session.tenant_id,
+            "event_id": decision.event_id,
+            "version": decision.version,
             "action": decision.action,
             "source": decision.source,
             "reason": decision.reason,
             "content": session.seal(_name(decision.event_id), decision.content),
             "decided_at": decision.decided_at,
         }
-        await session.execute(
-            upsert(decisions)
-            .values(
-                tenant_id=session.tenant_id,
-                event_id=decision.event_id,
-                version=decision.version,
-                **values,
-            )
-            .on_conflict_do_update(index_elements=["event_id", "version"], set_=values)
-        )
+        for decision in decided
+    ]
+    await session.execute(statement, rows)
 
 
 async def settle(session: TenantSession, version: int, event_ids: Sequence[EventId]) -> None:

@@ -237,13 +237,21 @@ async def undecided(
     return tuple(event_row(session, row) for row in await session.execute(statement))
 
 
-async def of_meetings(
+async def named(
     session: TenantSession, event_ids: Collection[EventId], keys: Collection[str]
-) -> tuple[EventRow, ...]:
-    """Return the named events and all that share a meeting key with them, deleted ones too."""
-    statement = _joined().where(
+) -> dict[EventId, tuple[str, ...]]:
+    """Return the meeting keys of the named events and of all that share one, deleted ones too."""
+    statement = select(events.c.id, events.c.meeting_keys).where(
         or_(events.c.id.in_(list(event_ids)), events.c.meeting_keys.overlap(list(keys)))
     )
+    return {EventId(row.id): tuple(row.meeting_keys) for row in await session.execute(statement)}
+
+
+async def of_meetings(
+    session: TenantSession, event_ids: Collection[EventId]
+) -> tuple[EventRow, ...]:
+    """Return events, deleted ones too."""
+    statement = _joined().where(events.c.id.in_(list(event_ids)))
     return tuple(event_row(session, row) for row in await session.execute(statement))
 
 

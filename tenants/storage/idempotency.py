@@ -19,6 +19,9 @@ class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str
     body: bytes
 
+    def __repr__(self) -> str:
+        return f"KeptAnswer({self.status}, {len(self.body)} bytes)"
+
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """An earlier request under the same key; no answer while it is still at work."""

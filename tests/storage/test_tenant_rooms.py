@@ -12,6 +12,7 @@ from tenants.storage import api_keys, audit, directory, idempotency, oauth_apps,
 from tenants.storage.data_keys import DataKeys
 from tenants.storage.idempotency import KeptAnswer, Known
 from tenants.storage.session import Database, open_engine
+from tenants.storage.tables import audit_log
 from tenants.storage.users import UserContent
 from tests.fixed_clock import NOON
 from tests.storage.rooms import ACME, OTHER, two_tenants
@@ -132,10 +133,10 @@ async def test_the_audit_log_cannot_be_changed(database_url: str) -> None:
 
 
 async def _is_refused(database: Database, verb: str) -> bool:
-    statement = audit.audit_log.update().values(actor="x")
+    statement = audit_log.update().values(actor="x")
     with pytest.raises(Exception, match="permission denied") as refusal:
         async with database.tenant(ACME) as session:
-            await session.execute(statement if verb == "update" else audit.audit_log.delete())
+            await session.execute(statement if verb == "update" else audit_log.delete())
     return refusal.type.__name__ == "ProgrammingError"
 
 

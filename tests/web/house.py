@@ -54,14 +54,16 @@ class Door:
         self.client = client
         self.key = key
 
-    async def ask(
-        self, method: str, path: str, body: object = None, *, raw: bytes = b"", **headers: str
-    ) -> Response:
+    async def ask(self, method: str, path: str, body: object = None, **headers: str) -> Response:
         """Send a request; underscores in header names are hyphens."""
+        content = b"" if body is None else msgspec.json.encode(body)
+        return await self.send(method, path, content, **headers)
+
+    async def send(self, method: str, path: str, content: bytes, **headers: str) -> Response:
+        """Send these very bytes."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.key is not None:
             given.setdefault("Authorization", f"Bearer {self.key}")
-        content = raw if body is None else msgspec.json.encode(body)
         return await self.client.request(method, path, content=content, headers=given)
 
     async def get(self, path: str, **headers: str) -> Response:

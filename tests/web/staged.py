@@ -11,6 +11,7 @@ from httpx import Response
 from meetbot_calendar.calendars.model import Provider
 from meetbot_calendar.journeys import keys
 from meetbot_calendar.journeys.keys import KeyWish
+from meetbot_calendar.sandbox.meetings import Guest
 from tests.gateways.far_ends import allowed
 from tests.journeys.stage import ANN, BOB, Stage
 from tests.web.house import Door, Json, app_of, client_of
@@ -48,7 +49,7 @@ class Staged(msgspec.Struct, kw_only=True):
     async def meet(self, title: str, *, hours: float = 1, link: str = "") -> None:
         """Put a meeting of half an hour into Ann's calendar."""
         start = self.stage.now + timedelta(hours=hours)
-        guests = [("dana@customer.example", "accepted", False, False)]
+        guests = [Guest(email="dana@customer.example", response="accepted")]
         self.stage.world.add_meeting(
             ANN, title, start, start + timedelta(minutes=30), attendees=guests, link=link
         )

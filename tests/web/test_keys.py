@@ -3,13 +3,14 @@
 from datetime import timedelta
 from itertools import chain
 
+from tenants.identity import TenantId
 from tenants.storage import users
 from tests.fixed_clock import NOON
 from tests.web.house import Door, OpenHouse
 
 
 async def _person(house: OpenHouse, tenant_id: str, name: str) -> str:
-    async with house.services.database.tenant(tenant_id) as session:
+    async with house.services.database.tenant(TenantId(tenant_id)) as session:
         user, _ = await users.ensure(session, name, house.clock.now())
     return user.id
 

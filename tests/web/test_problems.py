@@ -63,7 +63,7 @@ async def test_a_wrong_method_is_told_which_are_right(house: OpenHouse) -> None:
 async def test_a_body_that_is_no_json_is_refused(house: OpenHouse, raw: bytes) -> None:
     _, door = await house.tenant()
 
-    answer = await door.ask("POST", "/v1/api-keys", raw=raw)
+    answer = await door.send("POST", "/v1/api-keys", raw)
 
     assert answer.status_code == 400
     assert answer.json()["code"] in ("malformed_json", "invalid_parameter")
@@ -129,8 +129,8 @@ async def test_a_body_over_a_mebibyte_is_refused(house: OpenHouse) -> None:
     _, door = await house.tenant()
     large = b'{"name": "' + b"x" * (1 << 20) + b'"}'
 
-    plain = await door.ask("POST", "/v1/api-keys", raw=large)
-    once = await door.ask("POST", "/v1/api-keys", raw=large, Idempotency_Key="k")
+    plain = await door.send("POST", "/v1/api-keys", large)
+    once = await door.send("POST", "/v1/api-keys", large, Idempotency_Key="k")
 
     assert [(a.status_code, a.json()["code"]) for a in (plain, once)] == [
         (413, "body_too_large"),
@@ -139,7 +139,7 @@ async def test_a_body_over_a_mebibyte_is_refused(house: OpenHouse) -> None:
 
 
 async def test_a_key_is_asked_for_before_a_body_is_read(house: OpenHouse) -> None:
-    answer = await house.stranger.ask("POST", "/v1/api-keys", raw=b"nonsense")
+    answer = await house.stranger.send("POST", "/v1/api-keys", b"nonsense")
 
     assert answer.status_code == 401
 

@@ -113,7 +113,7 @@ async def test_rules_that_cannot_be_are_refused_with_their_place(
 ) -> None:
     ann = await staged.ann()
 
-    answer = await staged.door.ask("PUT", f"/v1/calendar/users/{ann}/rules", raw=raw)
+    answer = await staged.door.send("PUT", f"/v1/calendar/users/{ann}/rules", raw)
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_rules")
     assert answer.json()["errors"][0]["pointer"].startswith(pointer)

@@ -10,7 +10,7 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter,
 
 from meetbot_calendar.bots.model import Bot, BotId, BotSource, BotStatus
 from meetbot_calendar.calendars.model import Platform
-from meetbot_calendar.journeys import acting, reading, steer
+from meetbot_calendar.journeys import accounts, acting, reading, steer
 from meetbot_calendar.journeys.reading import BotFilter
 from meetbot_calendar.web.api.parts import (
     PAGED,
@@ -155,13 +155,17 @@ async def change_bot(
 ) -> BotView:
     """Change when a scheduled bot joins, or its settings."""
     change = steer.BotPatch(join_at=data.join_at, bot_config=data.bot_config)
-    return bot_view(await steer.patch_bot(services, context, bot_id, change))
+    bot = await steer.patch_bot(services, context, bot_id, change)
+    await accounts.note(services, context, "bot.changed", bot_id)
+    return bot_view(bot)
 
 
 @delete("/{bot_id:str}", status_code=200)
 async def cancel_bot(services: Given, context: Caller, bot_id: FromPath[BotId]) -> BotView:
     """Cancel a bot for good; one that is out already is called back."""
-    return bot_view(await steer.cancel_bot(services, context, bot_id))
+    bot = await steer.cancel_bot(services, context, bot_id)
+    await accounts.note(services, context, "bot.cancelled", bot_id)
+    return bot_view(bot)
 
 
 router = Router(

@@ -10,7 +10,7 @@ from litestar.response import Redirect
 
 from meetbot_calendar.calendars.model import Provider
 from meetbot_calendar.errors import MeetbotError
-from meetbot_calendar.journeys import acting, connect
+from meetbot_calendar.journeys import accounts, acting, connect
 from meetbot_calendar.journeys.connect import ConnectWish, Finished
 from meetbot_calendar.web.api.parts import CALLER, Caller, CustomerUserId, Given, Url, utc
 from meetbot_calendar.web.auth import PERSON, PUBLIC
@@ -34,6 +34,9 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     expires_at: datetime
+
+    def __repr__(self) -> str:
+        return f"LinkView(***, expires_at={self.expires_at.isoformat()})"
 
 
 def provider_of(name: ProviderName) -> Provider:
@@ -59,6 +62,7 @@ async def begin_connection(
         attributes=data.attributes,
     )
     link = await connect.begin(services, context, wish)
+    await accounts.note(services, context, "calendar.connect_begun", wish.provider)
     return LinkView(url=link.url, expires_at=utc(link.expires_at))
 
 

@@ -8,7 +8,7 @@ from litestar import Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 
 from meetbot_calendar.deliveries.model import Endpoint, EndpointId, EndpointStatus, MessageType
-from meetbot_calendar.journeys import deliver, endpoints
+from meetbot_calendar.journeys import accounts, deliver, endpoints
 from meetbot_calendar.journeys.endpoints import EndpointChange, EndpointWish
 from meetbot_calendar.web.api.parts import (
     PAGED,
@@ -160,7 +160,9 @@ async def test_webhook_endpoint(
 ) -> TestView:
     """Send an `endpoint.test` message to a webhook endpoint."""
     await endpoints.read_endpoint(services, context, endpoint_id)
-    return TestView(message_id=await deliver.send_test(services, context, endpoint_id))
+    message_id = await deliver.send_test(services, context, endpoint_id)
+    await accounts.note(services, context, "endpoint.tested", endpoint_id)
+    return TestView(message_id=message_id)
 
 
 router = Router(

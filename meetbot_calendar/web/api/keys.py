@@ -55,6 +55,9 @@ class NewKeyView(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime | None
 
+    def __repr__(self) -> str:
+        return f"NewKeyView({self.id}, ***)"
+
 
 def key_view(key: ApiKey) -> KeyView:
     """Write a key as it is listed."""

@@ -18,7 +18,7 @@ from meetbot_calendar.deliveries.model import (
     MessageId,
     MessageType,
 )
-from meetbot_calendar.journeys import deliver, outbox
+from meetbot_calendar.journeys import accounts, deliver, outbox
 from meetbot_calendar.journeys.outbox import Delivered, DeliveryFilter
 from meetbot_calendar.web.api.parts import (
     PAGED,
@@ -156,6 +156,7 @@ async def redeliver(
 ) -> DeliveryView:
     """Send a delivery again, whatever became of it; its attempts are kept."""
     await deliver.redeliver(services, context, delivery_id)
+    await accounts.note(services, context, "delivery.sent_again", delivery_id)
     return _delivered(await outbox.read_delivery(services, context, delivery_id))
 
 
