@@ -29,7 +29,7 @@ def database_url(servers: ServerState, template_database: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
     _run(servers.owner_url, _COPY, name, template_database)
     yield _of(servers.app_url, name)
-    _run(servers.owner_url, "drop database {} with (force)", name)
+    _drop(servers.owner_url, name)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,15 @@ def new_database(servers: ServerState, template_database: str) -> Iterator[Calla
 
     yield make
     for name in made:
-        _run(servers.owner_url, "drop database {} with (force)", name)
+        _drop(servers.owner_url, name)
+
+
+def _drop(url: str, name: str) -> None:
+    """Drop a database: gently first, since force may not end PostgreSQL's own housekeeping."""
+    try:
+        _run(url, "drop database {}", name)
+    except psycopg.errors.ObjectInUse:
+        _run(url, "drop database {} with (force)", name)
 
 
 def _run(url: str, statement: str, *names: str) -> None:

@@ -55,7 +55,7 @@ class Sorted(msgspec.Struct, frozen=True, kw_only=True):
     """Held bots by what is to be done with them."""
 
     leaving: tuple[Leaving, ...]
-    recalled: tuple[Leaving, ...]
+    recalled: tuple[Bot, ...]
     done: tuple[Dispatched, ...]
     told: tuple[DeliveryId, ...]
 
@@ -85,8 +85,8 @@ async def fire(
     await ring_deliveries(services, tenant_id, found.told)
     sent = await _send_all(services, tenant_id, found.leaving)
     back = [
-        Dispatched(bot_id=each.bot.id, outcome=await recall.recall(services, each.bot, each.order))
-        for each in found.recalled
+        Dispatched(bot_id=bot.id, outcome=await recall.recall(services, bot))
+        for bot in found.recalled
     ]
     return (*found.done, *sent, *back)
 
@@ -95,7 +95,8 @@ async def _sort(services: Services, tenant_id: TenantId, held: Sequence[Held]) -
     now = services.clock.now()
     async with services.database.tenant(tenant_id) as session:
         known = await bots.get_many(session, [each.bot_id for each in held], lock=True)
-        standing = [each for each in held if _stands(known.get(each.bot_id), each)]
+        ours = await bots.still_held(session, held)
+        standing = [each for each in held if each.bot_id in ours]
         for each in held:
             if each not in standing:
                 await bots.release(session, each)
@@ -109,23 +110,22 @@ async def _sort(services: Services, tenant_id: TenantId, held: Sequence[Held]) -
             for bot_id, (status, reason) in over.items()
             for delivery in await aftermath.end(session, known[bot_id], now, status, reason)
         ]
+        going = [each for each in standing if each.bot_id not in over]
         scene = await scene_of(services, session, known.values())
-        going = [_leaving(known[e.bot_id], e, scene) for e in standing if e.bot_id not in over]
-        leaving = tuple(each for each in going if each.bot.status != "cancelled")
+        leaving = tuple(
+            _leaving(bot, each, scene)
+            for each in going
+            if (bot := known[each.bot_id]).status != "cancelled"
+        )
         await _mark_leaving(services, session, leaving, now)
     dropped = [Dispatched(bot_id=e.bot_id, outcome="dropped") for e in held if e not in standing]
     ended = [Dispatched(bot_id=bot_id, outcome=end[0]) for bot_id, end in over.items()]
     return Sorted(
         leaving=leaving,
-        recalled=tuple(each for each in going if each.bot.status == "cancelled"),
+        recalled=tuple(b for e in going if (b := known[e.bot_id]).status == "cancelled"),
         done=(*dropped, *ended),
         told=tuple(told),
     )
-
-
-def _stands(bot: Bot | None, held: Held) -> bool:
-    """Say whether a bot is still what it was when it was taken: its plan has not changed since."""
-    return bot is not None and bot.generation == held.generation
 
 
 def _over(
@@ -142,14 +142,19 @@ def _over(
 
 
 def _leaving(bot: Bot, held: Held, scene: Scene) -> Leaving:
-    return Leaving(bot=bot, held=held, order=order_of(bot, scene))
+    """Write the order; one that may have left already is asked about exactly as it left."""
+    asked = bot.content.order if bot.status == "dispatching" else None
+    return Leaving(bot=bot, held=held, order=asked or order_of(bot, scene))
 
 
 async def _mark_leaving(
     services: Services, session: TenantSession, leaving: Collection[Leaving], now: datetime
 ) -> None:
     until = now + services.clock.patience(_TALK)
-    await bots.fire(session, [each.bot.id for each in leaving], now=now, until=until)
+    said = {
+        each.bot.id: msgspec.structs.replace(each.bot.content, order=each.order) for each in leaving
+    }
+    await bots.fire(session, said, now=now, until=until)
 
 
 async def _send_all(

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any, Literal
 
-from meetbot_calendar.bots.fleet import Order
 from meetbot_calendar.bots.model import Bot
 from meetbot_calendar.errors import GiveUp, InstallationFault, TryLater
 from meetbot_calendar.journeys.services import Services
@@ -12,14 +11,16 @@ from meetbot_calendar.storage import bots
 _AGAIN = timedelta(seconds=10)
 
 
-async def recall(
-    services: Services, bot: Bot, order: Order
-) -> Literal["recalled", "later", "failed"]:
-    """Ask the fleet for the bot's return; tried again while the meeting lasts."""
+async def recall(services: Services, bot: Bot) -> Literal["recalled", "later", "failed"]:
+    """Ask the fleet for the bot's return; tried again while the meeting lasts.
+
+    One whose sending was never answered is asked about first, with the very order that left.
+    """
     async with services.database.tenant(bot.tenant_id) as session:
         out = await bots.recall_of(session, bot.id) or bot.fleet_bot_id
     try:
-        out = out or await services.fleet.find(order)
+        if out is None and bot.content.order is not None:
+            out = await services.fleet.find(bot.content.order)
         if out is not None:
             await services.fleet.recall(out)
     except (TryLater, InstallationFault) as trouble:

@@ -5,7 +5,18 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    Row,
+    bindparam,
+    case,
+    delete,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from meetbot_calendar.bots.model import FINAL, Bot, BotContent, BotId
 from meetbot_calendar.calendars.model import EventId
@@ -125,11 +136,12 @@ async def replan(session: TenantSession, changed: Mapping[BotId, tuple[Bot, Due]
     ]
     changes: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0]}
     # What became of a bot that is being sent is still to be found out, whatever else changes.
-    asking = and_(bots.c.status == "dispatching", literal_column(":new_status") == "dispatching")
-    changes["due_at"] = case((asking, bots.c.due_at), else_=changes["due_at"])
+    is_sent = bindparam("is_sent", type_=Boolean)
+    changes["due_at"] = case((is_sent, bots.c.due_at), else_=changes["due_at"])
     statement = update(bots).where(bots.c.id == bindparam("which")).values(changes)
     given = [
-        {"which": bot_id} | {f"new_{name}": value for name, value in row.items()}
+        {"which": bot_id, "is_sent": row["status"] == "dispatching"}
+        | {f"new_{name}": value for name, value in row.items()}
         for bot_id, row in zip(sorted(changed), rows, strict=True)
     ]
     await session.execute(statement, given)

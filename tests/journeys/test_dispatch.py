@@ -35,6 +35,7 @@ async def due(stage: Stage, **facts: Any) -> Meeting:
     """Stand at the very instant at which the bot leaves; it has not left yet."""
     held = await waiting(stage, **facts)
     silence(stage)
+    stage.fleet.config.join_delay_seconds = 600.0
     stage.world.clock.advance(2 * HOUR - LEAD)
     return held
 
@@ -283,7 +284,7 @@ async def test_trouble_with_a_bot_that_was_given_up_meanwhile_ends_with_none_out
 
 async def test_a_report_that_overtakes_the_answer_is_told_in_order(stage: Stage) -> None:
     await due(stage)
-    stage.fleet.config.join_delay_seconds = -LEAD.total_seconds()
+    stage.fleet.config.join_delay_seconds = 0.0
 
     talking = while_asking(stage, stage.fleet_reports)
     await fired(talking, await taken(stage))
@@ -356,6 +357,7 @@ async def test_bots_that_leave_together_are_told_one_by_one(stage: Stage) -> Non
     await stage.onboard(Provider.GOOGLE, ANN)
     stage.world.faults.add(BOTS, "bad_link")
     stage.world.faults.add(BOTS, "lose_answer")
+    stage.fleet.config.join_delay_seconds = 600.0
 
     await stage.pass_time(2 * HOUR - LEAD)
     at_first = await status(stage)
