@@ -6,9 +6,9 @@ import pytest
 
 from meetbot_calendar.embedded.servers import EmbeddedServers
 from meetbot_calendar.embedded.state import ServerState
-from tests.database import database_url, new_database, template_database
+from tests.database import database_url, template_database
 
-__all__ = ["database_url", "new_database", "template_database"]
+__all__ = ["database_url", "template_database"]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """A fresh database for each test: a copy of a template that the migrations made."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import psycopg
@@ -30,21 +30,6 @@ def database_url(servers: ServerState, template_database: str) -> Iterator[str]:
     _run(servers.owner_url, _COPY, name, template_database)
     yield _of(servers.app_url, name)
     _drop(servers.owner_url, name)
-
-
-@pytest.fixture(scope="module")
-def new_database(servers: ServerState, template_database: str) -> Iterator[Callable[[], str]]:
-    """Makes databases that live as long as the module's tests."""
-    made: list[str] = []
-
-    def make() -> str:
-        made.append(f"test_{secrets.token_hex(6)}")
-        _run(servers.owner_url, _COPY, made[-1], template_database)
-        return _of(servers.app_url, made[-1])
-
-    yield make
-    for name in made:
-        _drop(servers.owner_url, name)
 
 
 def _drop(url: str, name: str) -> None:

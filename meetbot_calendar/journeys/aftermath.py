@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from meetbot_calendar.bots.model import Bot, BotId
+from meetbot_calendar.bots.model import Bot, BotId, BotStatus
 from meetbot_calendar.deliveries import payloads
 from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.deliveries.payloads import BotMessage
@@ -19,6 +19,7 @@ from tenants.storage import users
 from tenants.storage.session import TenantSession
 
 _SILENT = timedelta(hours=1)
+_OVERRUN = timedelta(hours=12)
 _TOLD: dict[str, BotMessage] = {
     "dispatched": "bot.dispatched",
     "missed": "bot.missed",
@@ -89,7 +90,13 @@ def _given_up(answer: Answer, now: datetime) -> dict[str, Any]:
 
 def left(bot: Bot, now: datetime) -> dict[str, Any]:
     """Say what is written of a bot that has left; it is looked at again if it falls silent."""
-    return {"status": "dispatched", "dispatched_at": now, "due_at": bot.end + _SILENT}
+    due_at = given_up_at("dispatched", bot.end)
+    return {"status": "dispatched", "dispatched_at": now, "due_at": due_at}
+
+
+def given_up_at(status: BotStatus, end: datetime) -> datetime:
+    """Say when a silent bot is given up; one that has joined may sit in a meeting that overruns."""
+    return end + (_OVERRUN if status == "joined" else _SILENT)
 
 
 async def end(

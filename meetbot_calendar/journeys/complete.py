@@ -96,5 +96,7 @@ async def _write(session: TenantSession, bot: Bot, now: datetime) -> None:
     }
     if bot.status in FINAL:
         values["due_at"] = None
+    elif bot.status == "joined":
+        values["due_at"] = aftermath.given_up_at("joined", bot.end)
     await bots.rewrite_content(session, bot.id, bot.content)
     await bots.record(session, bot.id, values, now)

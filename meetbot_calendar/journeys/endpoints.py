@@ -1,18 +1,19 @@
 """Webhook endpoints: registered, changed, their secrets rotated."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
 
 from meetbot_calendar.deliveries.address_guard import check_url
-from meetbot_calendar.deliveries.model import Endpoint, EndpointId
+from meetbot_calendar.deliveries.model import DeliveryId, Endpoint, EndpointId
 from meetbot_calendar.deliveries.signing import new_secret
 from meetbot_calendar.errors import Fault, Invalid, LimitReached, Missing, Refused
 from meetbot_calendar.journeys.paging import Listing, PageWish, RowId, listing, place_of
+from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import endpoints
+from meetbot_calendar.storage import deliveries, endpoints
 from tenants.identity import TenantContext, new_id
 from tenants.storage import audit
 from tenants.storage.session import TenantSession
@@ -87,7 +88,11 @@ async def create_endpoint(
 async def change_endpoint(
     services: Services, context: TenantContext, endpoint_id: EndpointId, change: EndpointChange
 ) -> Endpoint:
-    """Change an endpoint. Enabling one that was disabled lets its failures be forgotten."""
+    """Change an endpoint.
+
+    A disabled one keeps what was on its way; enabled again it is sent that, and its failures are
+    forgotten.
+    """
     now = services.clock.now()
     if isinstance(change.url, str):
         _check(services, change.url)
@@ -95,6 +100,7 @@ async def change_endpoint(
     async with services.database.tenant(context.tenant_id) as session:
         await _present(session, endpoint_id, lock=True)
         await endpoints.change(session, endpoint_id, values, now)
+        resumed = await _turn(session, endpoint_id, values.get("status"), now)
         await audit.write(
             session,
             now,
@@ -103,7 +109,20 @@ async def change_endpoint(
             target=endpoint_id,
             details={"fields": sorted(values)},
         )
-        return await _present(session, endpoint_id)
+        changed = await _present(session, endpoint_id)
+    await ring_deliveries(services, context.tenant_id, resumed)
+    return changed
+
+
+async def _turn(
+    session: TenantSession, endpoint_id: EndpointId, status: str | None, now: datetime
+) -> tuple[DeliveryId, ...]:
+    """Park or resume what is on its way; returns the deliveries to ring for."""
+    if status == "disabled":
+        await deliveries.park(session, endpoint_id)
+    if status == "enabled":
+        return await deliveries.resume(session, endpoint_id, now)
+    return ()
 
 
 def _values(change: EndpointChange) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ from meetbot_calendar.journeys.paging import (
     place_of,
 )
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import outbox
+from meetbot_calendar.storage import deliveries, outbox
 from meetbot_calendar.storage.outbox import DeliveryFilter
 from tenants.identity import TenantContext
 from tenants.storage.paging import Keyset
@@ -46,7 +46,7 @@ async def list_deliveries(
     place = place_of(wish, tuple[RowId], "deliveries", which)
     async with services.database.tenant(context.tenant_id) as session:
         page = await outbox.delivery_page(session, which, place.keyset)
-        rows = [outbox.delivery_of(row) for row in page.rows]
+        rows = [deliveries.delivery_of(row) for row in page.rows]
         found = await _with_attempts(session, rows)
     return listing(place, page, found, [(row.delivery.id,) for row in found])
 

@@ -142,4 +142,6 @@ def _due_at(step: Step, now: datetime) -> datetime | None:
         return now
     if step.after.status == "scheduled":
         return step.after.join_at
-    return step.after.end + timedelta(hours=1) if step.after.status in OUT else None
+    if step.after.status in OUT:
+        return aftermath.given_up_at(step.after.status, step.after.end)
+    return None

@@ -11,6 +11,9 @@ from tenants.identity import CalendarUserId
 from tenants.storage.session import TenantSession
 from tenants.storage.tables import calendar_users
 
+_COUNT = func.count().label("number")
+_SECONDS = func.sum(bots.c.duration_seconds).label("seconds")
+
 
 class Used(msgspec.Struct, kw_only=True):
     """What was used; a bot that served several people counts once for each of them."""
@@ -30,11 +33,11 @@ class UsedBy(Used, kw_only=True):
 async def in_all(session: TenantSession, begin: datetime, end: datetime) -> Used:
     """Count bots that joined, or were to join, in ``[begin, end)``, each once."""
     used = Used()
-    statement = select(bots.c.status, func.count(), func.sum(bots.c.duration_seconds))
+    statement = select(bots.c.status, _COUNT, _SECONDS)
     rows = await session.execute(_between(statement, begin, end).group_by(bots.c.status))
-    for status, count, seconds in rows:
-        used.bots[status] = count
-        used.recorded_seconds += seconds or 0.0
+    for row in rows:
+        used.bots[row.status] = row.number
+        used.recorded_seconds += row.seconds or 0.0
     standing = select(func.count()).where(connections.c.removed_at.is_(None))
     used.connections = (await session.execute(standing)).scalar_one()
     return used
@@ -48,17 +51,17 @@ async def by_person(session: TenantSession, begin: datetime, end: datetime) -> t
     used = {row.id: UsedBy(user_id=row.id, customer_user_id=row.customer_user_id) for row in people}
     links = select(bot_events.c.bot_id, bot_events.c.user_id).distinct().subquery()
     statement = (
-        select(links.c.user_id, bots.c.status, func.count(), func.sum(bots.c.duration_seconds))
+        select(links.c.user_id, bots.c.status, _COUNT, _SECONDS)
         .select_from(bots)
         .join(links, links.c.bot_id == bots.c.id)
     )
     grouped = _between(statement, begin, end).group_by(links.c.user_id, bots.c.status)
-    for user_id, status, count, seconds in await session.execute(grouped):
-        used[user_id].bots[status] = count
-        used[user_id].recorded_seconds += seconds or 0.0
-    standing = select(connections.c.user_id, func.count()).where(connections.c.removed_at.is_(None))
-    for user_id, count in await session.execute(standing.group_by(connections.c.user_id)):
-        used[user_id].connections = count
+    for row in await session.execute(grouped):
+        used[row.user_id].bots[row.status] = row.number
+        used[row.user_id].recorded_seconds += row.seconds or 0.0
+    standing = select(connections.c.user_id, _COUNT).where(connections.c.removed_at.is_(None))
+    for row in await session.execute(standing.group_by(connections.c.user_id)):
+        used[row.user_id].connections = row.number
     return tuple(used.values())
 
 

@@ -84,11 +84,5 @@ async def let_go(session: TenantSession, key: str) -> None:
     )
 
 
-async def forget(session: TenantSession, before: datetime) -> int:
-    """Delete answers that are older than a day."""
-    statement = delete(idempotency_keys).where(idempotency_keys.c.created_at <= before - KEPT)
-    return (await session.execute(statement)).rowcount
-
-
 def _seal_name(key: str) -> str:
     return f"answer:{key}"

@@ -1,6 +1,6 @@
 """Calendar users: the people of a tenant, by our id and by the tenant's own."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -91,17 +91,6 @@ async def save_content(
         update(calendar_users)
         .where(calendar_users.c.id == user_id)
         .values(content=session.seal(user_id, content), updated_at=now)
-    )
-
-
-async def change(
-    session: TenantSession, user_id: CalendarUserId, values: Mapping[str, Any], now: datetime
-) -> None:
-    """Change columns of one person."""
-    await session.execute(
-        update(calendar_users)
-        .where(calendar_users.c.id == user_id)
-        .values(**values, updated_at=now)
     )
 
 

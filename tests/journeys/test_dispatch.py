@@ -393,17 +393,31 @@ async def test_a_fleet_that_falls_silent_is_given_up_after_the_meeting(stage: St
     assert (bot.status, bot.reason) == ("missed", "no_report")
 
 
-async def test_a_report_after_the_meeting_was_given_up_is_harmless(stage: Stage) -> None:
+async def test_a_meeting_that_overruns_by_hours_is_recorded_to_its_end(stage: Stage) -> None:
     stage.fleet.config.recording_seconds = 4 * 3600.0
-    await due(stage)
+    held = await due(stage)
     await stage.settle()
 
-    for _ in range(6):
+    for _ in range(2):
+        await stage.pass_time(HOUR)
+    edits.edit(stage.world, held.id, title="Still going on")
+    for _ in range(4):
         await stage.pass_time(HOUR)
 
     (bot,) = await stage.bots()
-    assert bot.status in ("missed", "completed")
-    assert await stage.told_of_bots() != []
+    assert (bot.status, bot.duration_seconds) == ("completed", 4 * 3600.0)
+
+
+async def test_a_bot_that_joined_and_fell_silent_is_given_up_in_the_end(stage: Stage) -> None:
+    await due(stage)
+    await stage.settle()
+    await stage.pass_time(timedelta(minutes=10))
+    stage.world.faults.add("fleet.reports", "drop", times=-1)
+
+    await stage.pass_time(14 * HOUR)
+
+    (bot,) = await stage.bots()
+    assert (bot.status, bot.reason) == ("missed", "no_report")
 
 
 async def test_an_unknown_bot_is_held_by_nobody(stage: Stage) -> None:

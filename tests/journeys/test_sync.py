@@ -332,11 +332,11 @@ async def test_a_calendar_that_is_deselected_is_shown_no_more_until_it_is_select
             stage.services, stage.context, user_id, calendar.id, selected=selected
         )
         await stage.settle()
-        live = [bot.status for bot in await stage.bots() if bot.status == "scheduled"]
+        live = [bot.reason for bot in await stage.bots() if bot.status == "scheduled"]
         return await stage.titles(), live
 
     assert await choose(selected=False) == ([], [])
-    assert await choose(selected=True) == (["Weekly"], ["scheduled"])
+    assert await choose(selected=True) == (["Weekly"], ["no_match"])
 
 
 @both

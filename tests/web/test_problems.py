@@ -125,6 +125,15 @@ async def test_a_nul_is_refused_wherever_it_stands(house: OpenHouse) -> None:
     assert [answer.status_code for answer in answers] == [422, 404, 400, 400]
 
 
+async def test_json_is_json_whatever_it_is_called(house: OpenHouse) -> None:
+    _, door = await house.tenant()
+    kinds = ("application/x-www-form-urlencoded", "text/plain", "multipart/form-data", "nonsense")
+
+    answers = [await door.post("/v1/api-keys", {"name": "a"}, Content_Type=kind) for kind in kinds]
+
+    assert [answer.status_code for answer in answers] == [201, 201, 201, 201]
+
+
 async def test_a_body_over_a_mebibyte_is_refused(house: OpenHouse) -> None:
     _, door = await house.tenant()
     large = b'{"name": "' + b"x" * (1 << 20) + b'"}'

@@ -1,0 +1,115 @@
+"""Services that die after their n-th effect: a commit, a call, a post, a ring."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from sqlalchemy.sql.dml import UpdateBase
+
+from meetbot_calendar.journeys.services import Services
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+class Fuse:
+    """Counts effects; after the one numbered ``at`` the process is dead."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.effects: list[str] = []
+
+    def burn(self, effect: str) -> None:
+        if effect == "ring" and self.effects[-1:] == ["ring"]:
+            return  # rings change nothing: dying between two of them is dying before the first
+        self.effects.append(effect)
+        if len(self.effects) == self.at:
+            raise Killed(effect)
+
+
+class _Session:
+    """A session that knows whether anything was written in it."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.wrote = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    async def execute(self, statement: Any, parameters: Any = None) -> Any:
+        self.wrote = self.wrote or isinstance(statement, UpdateBase)
+        return await self._session.execute(statement, parameters)
+
+
+class _Database:
+    def __init__(self, database: Any, fuse: Fuse) -> None:
+        self._database = database
+        self._fuse = fuse
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    @asynccontextmanager
+    async def tenant(self, tenant_id: Any) -> AsyncIterator[_Session]:
+        async with self._database.tenant(tenant_id) as session:
+            watched = _Session(session)
+            yield watched
+        if watched.wrote:
+            self._fuse.burn("commit")
+
+
+class _Port:
+    """A port each of whose calls is an effect."""
+
+    def __init__(self, port: Any, fuse: Fuse, calls: tuple[str, ...], name: str) -> None:
+        self._port = port
+        self._fuse = fuse
+        self._calls = calls
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._port, name)
+        if name == "changes":
+            return self._pages(found)
+        return self._done(name, found) if name in self._calls else found
+
+    def _done(self, name: str, call: Any) -> Any:
+        async def done(*given: Any, **named: Any) -> Any:
+            answer = await call(*given, **named)
+            self._fuse.burn(self._name or name)
+            return answer
+
+        return done
+
+    def _pages(self, call: Any) -> Any:
+        async def pages(*given: Any, **named: Any) -> AsyncIterator[Any]:
+            async for page in call(*given, **named):
+                yield page
+            self._fuse.burn("changes")
+
+        return pages
+
+
+_PROVIDER = ("exchange", "refresh", "revoke", "calendars", "watch", "renew", "unwatch")
+
+
+def mortal(services: Services, fuse: Fuse) -> Services:
+    """Return services that die with the fuse."""
+    database: Any = _Database(services.database, fuse)
+    fleet: Any = _Port(services.fleet, fuse, ("send", "find", "recall"), "")
+    poster: Any = _Port(services.poster, fuse, ("post",), "")
+    wakeups: Any = _Port(services.wakeups, fuse, ("ring",), "ring")
+    providers: dict[Any, Any] = {
+        name: _Port(port, fuse, _PROVIDER, "") for name, port in services.providers.items()
+    }
+    return msgspec.structs.replace(
+        services,
+        database=database,
+        fleet=fleet,
+        poster=poster,
+        wakeups=wakeups,
+        providers=providers,
+    )
