@@ -30,7 +30,7 @@ _MARKS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
 )
 _DEEPEST = 6
-_TALKATIVE = ("httpx", "httpcore", "urllib3", "msal", "google", "hvac", "asyncio", "alembic")
+_TALKATIVE = ("arq", "httpx", "httpcore", "urllib3", "msal", "google", "hvac", "asyncio", "alembic")
 
 SYNC_ROUNDS = Counter(
     "meetbot_sync_rounds_total", "Calendars brought up to date.", ["provider", "kind", "outcome"]
