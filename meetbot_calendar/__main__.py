@@ -16,6 +16,8 @@ COMMANDS = {
     "api": ("meetbot_calendar.commands.api", "answer HTTP requests"),
     "worker": ("meetbot_calendar.commands.worker", "do what is due"),
     "migrate": ("meetbot_calendar.commands.migrate", "bring the database to this version"),
+    "tenants": ("meetbot_calendar.commands.tenants", "make a tenant with its first API key"),
+    "keys": ("meetbot_calendar.commands.keys", "make an API key; rotate data keys"),
     "sandbox": ("meetbot_calendar.commands.sandbox", "simulated providers, fleet and customer"),
     "doctor": ("meetbot_calendar.commands.doctor", "check every dependency, say what to do"),
 }

@@ -1,10 +1,12 @@
 """Asks each part how it is, for ``/health/ready``: nothing, or a sentence that says what to do."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from sqlalchemy import text
 
 from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.storage.migrations import newest, standing
 from tenants.secrets.key_provider import KeyGone, KeyServiceDown, KeyServiceRefused
 from tenants.storage.session import DatabaseDown
 
@@ -22,6 +24,17 @@ def probes_of(services: Services) -> dict[str, Probe]:
             return f"PostgreSQL cannot be reached ({down}): start it, or set MEETBOT_DATABASE_URL"
         return None
 
+    async def migrations() -> str | None:
+        wanted = await asyncio.to_thread(newest)
+        try:
+            async with services.database.sweep() as session:
+                found = await standing(session)
+        except DatabaseDown as down:
+            return f"the tables cannot be looked at: {down}"
+        if found == wanted:
+            return None
+        return f"the tables stand at {found}, this version needs {wanted}: run migrate"
+
     async def keys() -> str | None:
         try:
             await services.keyring.health()
@@ -29,4 +42,9 @@ def probes_of(services: Services) -> dict[str, Probe]:
             return f"the key service does not serve us: {trouble}"
         return None
 
-    return {"database": database, "keys": keys, "redis": services.wakeups.probe}
+    return {
+        "database": database,
+        "migrations": migrations,
+        "keys": keys,
+        "redis": services.wakeups.probe,
+    }

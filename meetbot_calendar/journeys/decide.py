@@ -9,6 +9,7 @@ import msgspec
 from meetbot_calendar.calendars.facts import facts_of
 from meetbot_calendar.calendars.meeting_links import room_of
 from meetbot_calendar.calendars.model import Calendar, CalendarId, EventId, StoredEvent, Window
+from meetbot_calendar.errors import Missing
 from meetbot_calendar.journeys import plan
 from meetbot_calendar.journeys.plan import Planned
 from meetbot_calendar.journeys.ringing import ring_deliveries
@@ -16,7 +17,7 @@ from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import calendars, decisions, events, rule_sets
 from meetbot_calendar.storage.decisions import DecisionContent, Override, StoredDecision
 from meetbot_calendar.storage.events import EventRow
-from rules.decision import Case, Decision, OptOut, matches_opt_out
+from rules.decision import Case, Decision, OptOut, Step, matches_opt_out
 from rules.decision import decide as decide_case
 from rules.parse import RuleSet, parse_policy, parse_rule_set
 from tenants.identity import (
@@ -79,9 +80,11 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
     calendars: Mapping[CalendarId, Calendar]
     now: datetime
 
-    def judge(self, event: StoredEvent, override: Override | None) -> Decision:
-        """Decide one event."""
-        return decide_case(self._case(event, override))
+    def judge(
+        self, event: StoredEvent, override: Override | None, *, trace: bool = False
+    ) -> Decision:
+        """Decide one event; a ``trace`` tells what each rule made of it."""
+        return decide_case(self._case(event, override), trace=trace)
 
     def _case(self, event: StoredEvent, override: Override | None) -> Case:
         policy = self.tenant.policy
@@ -237,6 +240,20 @@ async def redecide(services: Services, context: TenantContext, user_id: Calendar
     return await decide(services, context.tenant_id, user_id)
 
 
+async def trace(
+    services: Services, context: TenantContext, user_id: CalendarUserId, event_id: EventId
+) -> tuple[Step, ...]:
+    """Say what each of the standing rules makes of one event, until one decides."""
+    now = services.clock.now()
+    async with services.database.tenant(context.tenant_id) as session:
+        row = await events.get(session, event_id)
+        if row is None or row.event.user_id != user_id:
+            raise Missing("There is no such event.")
+        judge = await load_judge(session, user_id, now)
+        override = (await decisions.overrides_of(session, [event_id])).get(event_id)
+    return judge.judge(row.event, override, trace=True).trace or ()
+
+
 async def preview(
     services: Services,
     context: TenantContext,
@@ -245,6 +262,7 @@ async def preview(
     *,
     time_min: datetime | None = None,
     time_max: datetime | None = None,
+    trace: bool = False,
 ) -> tuple[PreviewRow, ...]:
     """Decide a person's events under rules that are not saved; changes nothing.
 
@@ -259,16 +277,20 @@ async def preview(
         judge = await load_judge(session, user_id, now, document)
         today = await load_judge(session, user_id, now)
         overrides = await decisions.overrides_of(session, ids)
-    return tuple(_preview_row(judge, today, row.event, overrides) for row in rows)
+    return tuple(_preview_row(judge, today, row.event, overrides, trace) for row in rows)
 
 
 def _preview_row(
-    judge: Judge, today: Judge, event: StoredEvent, overrides: Mapping[EventId, Override]
+    judge: Judge,
+    today: Judge,
+    event: StoredEvent,
+    overrides: Mapping[EventId, Override],
+    trace: bool,
 ) -> PreviewRow:
     start = event.span.start if event.span else None
     as_of = min(judge.now, start) if start else judge.now
     override = overrides.get(event.id)
-    fresh = msgspec.structs.replace(judge, now=as_of).judge(event, override)
+    fresh = msgspec.structs.replace(judge, now=as_of).judge(event, override, trace=trace)
     old = msgspec.structs.replace(today, now=as_of).judge(event, override)
     return PreviewRow(
         event_id=event.id,

@@ -135,6 +135,8 @@ async def send_test(
 
 async def _check_enabled(session: TenantSession, endpoint_id: EndpointId) -> None:
     endpoint = await deliveries.endpoint_of(session, endpoint_id)
+    if endpoint is None:
+        raise Missing("There is no such webhook endpoint.")
     if endpoint.status == "disabled":
         raise Conflict(
             "the endpoint is disabled: enable it first with PATCH"

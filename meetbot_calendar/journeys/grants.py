@@ -147,7 +147,7 @@ async def _mark(
     connection = await connections.get(session, connection_id) if changed else None
     if connection is None:
         return ()
-    await calendars.rest(session, connection_id)
+    await calendars.rest(session, connection_id, refusal.code, refusal.detail)
     customer_user_id = await users.customer_id(session, connection.user_id)
     body = payloads.calendar_payload("calendar.needs_reauth", connection, customer_user_id, now)
     draft = messages.Draft(type="calendar.needs_reauth", body=body)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from meetbot_calendar.errors import Invalid, Missing
+from meetbot_calendar.errors import Conflict, Invalid, Missing
 from meetbot_calendar.journeys import decide
 from meetbot_calendar.journeys.acting import person
 from meetbot_calendar.journeys.decide import Effects
@@ -17,6 +17,7 @@ from meetbot_calendar.storage.rule_sets import SavedRules
 from rules.parse import parse_rule_set
 from tenants.identity import CalendarUserId, TenantContext
 from tenants.storage import audit
+from tenants.storage.session import TenantSession
 
 __all__ = ["SavedRules", "Saving"]
 
@@ -44,21 +45,32 @@ async def read_rules(
 
 
 async def save_rules(
-    services: Services, context: TenantContext, user_id: CalendarUserId, document: dict[str, Any]
+    services: Services,
+    context: TenantContext,
+    user_id: CalendarUserId,
+    document: dict[str, Any],
+    expected: int | None = None,
 ) -> Saving:
-    """Save rules and decide all coming events by them. Raises ``RuleSetInvalid``."""
+    """Save rules and decide all coming events by them. Raises ``RuleSetInvalid``.
+
+    ``expected`` is the version that the editor saw: where another one stands by now, somebody else
+    has saved meanwhile, and nothing is changed (``Conflict``).
+    """
     parse_rule_set(document)
     if faults := tuple(unfit(document)):
         raise Invalid("The rules cannot be kept.", faults, code="invalid_rules")
-    return await _save(services, context, user_id, document, "rules.saved")
+    return await _save(services, context, user_id, document, "rules.saved", expected)
 
 
 async def remove_rules(
-    services: Services, context: TenantContext, user_id: CalendarUserId
+    services: Services,
+    context: TenantContext,
+    user_id: CalendarUserId,
+    expected: int | None = None,
 ) -> Effects:
     """Take a person's rules away, so that the tenant's default holds. Versions are kept."""
     await read_rules(services, context, user_id)
-    return (await _save(services, context, user_id, None, "rules.removed")).effects
+    return (await _save(services, context, user_id, None, "rules.removed", expected)).effects
 
 
 async def restore_rules(
@@ -93,10 +105,12 @@ async def _save(
     user_id: CalendarUserId,
     document: dict[str, Any] | None,
     action: str,
+    expected: int | None = None,
 ) -> Saving:
     now = services.clock.now()
     async with services.database.tenant(context.tenant_id) as session:
         await person(session, context, user_id, lock=True)
+        await _check(session, user_id, expected)
         version = await rule_sets.save(session, user_id, document, context.actor, now)
         await events.mark_user(session, user_id, now)
         await audit.write(
@@ -109,6 +123,16 @@ async def _save(
         )
     effects = await decide.redecide(services, context, user_id)
     return Saving(saved=_saved(version, document, context, now), effects=effects)
+
+
+async def _check(session: TenantSession, user_id: CalendarUserId, expected: int | None) -> None:
+    standing, _ = await rule_sets.active(session, user_id)
+    if expected not in (None, standing):
+        raise Conflict(
+            f"Version {standing} stands by now, not {expected}: somebody saved meanwhile. Read the"
+            " rules again, and save with the version that you have read.",
+            code="rules_changed",
+        )
 
 
 def _saved(

@@ -4,6 +4,8 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Literal
 
+import msgspec
+
 from meetbot_calendar.calendars import freshness
 from meetbot_calendar.calendars.model import Calendar, CalendarId, Grant, WatchId, WatchReceipt
 from meetbot_calendar.calendars.provider import CalendarRef
@@ -28,6 +30,13 @@ _SOON = timedelta(minutes=5)
 _PATIENCE = 60.0  # seconds before another worker may try the same calendar
 
 Outcome = Literal["active", "renewed", "unsupported", "lost", "idle"]
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """The one watch that a calendar is left with."""
+
+    id: WatchId
+    expires_at: datetime
 
 
 async def watch(services: Services, tenant_id: TenantId, calendar_id: CalendarId) -> Outcome:
@@ -85,20 +94,31 @@ async def _settle(
 async def _renew_or_make(
     services: Services, calendar: Calendar, grant: Grant, known: tuple[Watch, ...]
 ) -> Outcome:
-    now = services.clock.now()
-    provider = services.providers[calendar.provider]
-    newest = next((w for w in known if w.receipt is not None), None)
-    if newest is not None and newest.receipt is not None and calendar.push == "active":
-        renewed = await provider.renew(grant, newest.receipt, expires_at=now + _LIFE)
-        if renewed is not None:
-            await _established(services, calendar, newest.id, renewed)
-            return "renewed"
-    await _make(services, calendar, grant)
-    await _stop(services, calendar, grant, known)
-    return "active"
+    """Leave the calendar with one watch; until then it stays due, should we die on the way."""
+    newest = next((watch for watch in known if watch.receipt is not None), None)
+    kept = await _renewed(services, calendar, grant, newest) if newest else None
+    outcome: Outcome = "active" if kept is None else "renewed"
+    if kept is None:
+        kept = await _make(services, calendar, grant)
+    await _stop(services, calendar, grant, [old for old in known if old.id != kept.id])
+    renew_at = freshness.renew_watch_at(services.clock.now(), kept.expires_at)
+    await _settle(services, calendar, "active", renew_at)
+    return outcome
 
 
-async def _make(services: Services, calendar: Calendar, grant: Grant) -> None:
+async def _renewed(
+    services: Services, calendar: Calendar, grant: Grant, watch: Watch
+) -> Kept | None:
+    """Prolong a watch that is not lost; None where the provider cannot."""
+    if watch.receipt is None or calendar.push != "active":
+        return None
+    receipt = await services.providers[calendar.provider].renew(
+        grant, watch.receipt, expires_at=services.clock.now() + _LIFE
+    )
+    return None if receipt is None else await _kept(services, calendar, watch.id, receipt)
+
+
+async def _make(services: Services, calendar: Calendar, grant: Grant) -> Kept:
     """Write the row, then ask: the provider's first notice may come before its answer."""
     now = services.clock.now()
     token, secret = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
@@ -126,21 +146,18 @@ async def _make(services: Services, calendar: Calendar, grant: Grant) -> None:
         async with services.database.tenant(calendar.tenant_id) as session:
             await watches.drop(session, watch_id)
         raise
-    await _established(services, calendar, watch_id, receipt)
+    return await _kept(services, calendar, watch_id, receipt)
 
 
-async def _established(
+async def _kept(
     services: Services, calendar: Calendar, watch_id: WatchId, receipt: WatchReceipt
-) -> None:
-    renew_at = freshness.renew_watch_at(services.clock.now(), receipt.expires_at)
+) -> Kept:
     async with services.database.tenant(calendar.tenant_id) as session:
         await watches.establish(session, watch_id, receipt)
-        await calendars.set_push(session, calendar.id, "active", renew_at)
+    return Kept(id=watch_id, expires_at=receipt.expires_at)
 
 
-async def _stop(
-    services: Services, calendar: Calendar, grant: Grant, old: tuple[Watch, ...]
-) -> None:
+async def _stop(services: Services, calendar: Calendar, grant: Grant, old: list[Watch]) -> None:
     """Stop the watches that the new one replaces; one we cannot stop runs out by itself."""
     provider = services.providers[calendar.provider]
     for watch_row in old:

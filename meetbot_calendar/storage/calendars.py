@@ -254,12 +254,28 @@ async def ring_connection(
     return tuple(CalendarId(row.id) for row in await session.execute(statement))
 
 
-async def rest(session: TenantSession, connection_id: ConnectionId) -> None:
-    """Stop polling a connection's calendars until it is connected again."""
+async def rest(
+    session: TenantSession,
+    connection_id: ConnectionId,
+    code: str | None = None,
+    detail: str | None = None,
+) -> None:
+    """Stop polling a connection's calendars until it is connected again, and say why.
+
+    Whoever is reading one of them right now has lost it.
+    """
     await session.execute(
         update(calendars)
         .where(calendars.c.connection_id == connection_id)
-        .values(due_at=None, push_due_at=None, push="lost")
+        .values(
+            due_at=None,
+            push_due_at=None,
+            push="lost",
+            lease_id=None,
+            lease_until=None,
+            error_code=code,
+            error_detail=detail,
+        )
     )
 
 

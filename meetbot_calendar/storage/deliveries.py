@@ -66,6 +66,8 @@ async def claim(
     if row is None:
         return None
     endpoint = await endpoint_of(session, row.endpoint_id)
+    if endpoint is None:
+        return None
     sealed = select(messages.c.body).where(messages.c.id == row.message_id)
     body = (await session.execute(sealed)).scalar_one()
     return Parcel(
@@ -182,10 +184,12 @@ async def rearm(session: TenantSession, delivery_id: DeliveryId, now: datetime) 
     return None if row is None else delivery_of(row)
 
 
-async def endpoint_of(session: TenantSession, endpoint_id: EndpointId) -> Endpoint:
+async def endpoint_of(session: TenantSession, endpoint_id: EndpointId) -> Endpoint | None:
     """Return one endpoint with its secrets."""
     statement = select(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
-    row = (await session.execute(statement)).one()
+    row = (await session.execute(statement)).one_or_none()
+    if row is None:
+        return None
     return Endpoint(
         id=row.id,
         tenant_id=row.tenant_id,

@@ -56,6 +56,12 @@ _ROUTERS = (
 )
 
 
+def wants_page(scope: HTTPScope) -> bool:
+    """Say whether a browser asks: what asks for no page is a program, and gets the document."""
+    accepted = dict(scope["headers"]).get(b"accept", b"")
+    return b"text/html" in accepted
+
+
 class Doors(Litestar):
     """The application, inside its frame."""
 
@@ -67,6 +73,8 @@ class Doors(Litestar):
             await super().__call__(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/schema" and not wants_page(cast("HTTPScope", scope)):
+            scope["path"] = "/schema/openapi.json"
         if not await answer_options(self, cast("HTTPScope", scope), send):
             await super().__call__(scope, receive, send)
 

@@ -77,6 +77,7 @@ _BY_CODE = {
     "invalid_cursor": 400,
     "invalid_watermark": 400,
     "invalid_parameter": 400,
+    "rules_changed": 412,
 }
 _NEXT_STEPS = {
     "user_not_named": (

@@ -65,6 +65,7 @@ def upgrade() -> None:
     op.execute("grant select, insert, update, delete on tenants to meetbot_operator")
     op.execute("create policy operator on api_keys for insert to meetbot_operator with check (true)")
     op.execute("grant insert on api_keys to meetbot_operator")
+    op.execute("grant select on alembic_version to meetbot_sweep")  # readiness asks for it
 
 
 def _wall(table: str, column: str, rights: str) -> None:

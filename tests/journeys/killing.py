@@ -1,4 +1,7 @@
-"""Services that die after their n-th effect: a commit, a call, a post, a ring."""
+"""Services that die after their n-th effect: a commit, a call that acts, a post.
+
+What reads and what rings changes nothing: dying after it is dying before it.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,8 +25,6 @@ class Fuse:
         self.effects: list[str] = []
 
     def burn(self, effect: str) -> None:
-        if effect == "ring" and self.effects[-1:] == ["ring"]:
-            return  # rings change nothing: dying between two of them is dying before the first
         self.effects.append(effect)
         if len(self.effects) == self.at:
             raise Killed(effect)
@@ -62,54 +63,37 @@ class _Database:
 
 
 class _Port:
-    """A port each of whose calls is an effect."""
+    """A port some of whose calls are effects."""
 
-    def __init__(self, port: Any, fuse: Fuse, calls: tuple[str, ...], name: str) -> None:
+    def __init__(self, port: Any, fuse: Fuse, calls: tuple[str, ...]) -> None:
         self._port = port
         self._fuse = fuse
         self._calls = calls
-        self._name = name
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._port, name)
-        if name == "changes":
-            return self._pages(found)
         return self._done(name, found) if name in self._calls else found
 
     def _done(self, name: str, call: Any) -> Any:
         async def done(*given: Any, **named: Any) -> Any:
             answer = await call(*given, **named)
-            self._fuse.burn(self._name or name)
+            self._fuse.burn(name)
             return answer
 
         return done
 
-    def _pages(self, call: Any) -> Any:
-        async def pages(*given: Any, **named: Any) -> AsyncIterator[Any]:
-            async for page in call(*given, **named):
-                yield page
-            self._fuse.burn("changes")
 
-        return pages
-
-
-_PROVIDER = ("exchange", "refresh", "revoke", "calendars", "watch", "renew", "unwatch")
+_PROVIDER = ("exchange", "refresh", "revoke", "watch", "renew", "unwatch")
 
 
 def mortal(services: Services, fuse: Fuse) -> Services:
     """Return services that die with the fuse."""
     database: Any = _Database(services.database, fuse)
-    fleet: Any = _Port(services.fleet, fuse, ("send", "find", "recall"), "")
-    poster: Any = _Port(services.poster, fuse, ("post",), "")
-    wakeups: Any = _Port(services.wakeups, fuse, ("ring",), "ring")
+    fleet: Any = _Port(services.fleet, fuse, ("send", "find", "recall"))
+    poster: Any = _Port(services.poster, fuse, ("post",))
     providers: dict[Any, Any] = {
-        name: _Port(port, fuse, _PROVIDER, "") for name, port in services.providers.items()
+        name: _Port(port, fuse, _PROVIDER) for name, port in services.providers.items()
     }
     return msgspec.structs.replace(
-        services,
-        database=database,
-        fleet=fleet,
-        poster=poster,
-        wakeups=wakeups,
-        providers=providers,
+        services, database=database, fleet=fleet, poster=poster, providers=providers
     )

@@ -61,6 +61,43 @@ async def test_rules_that_are_not_there_are_missing_and_versions_stay(staged: St
     assert all(row["saved_by"].startswith("key_") for row in versions)
 
 
+async def test_of_two_editors_the_second_is_told_that_somebody_saved_meanwhile(
+    staged: Staged,
+) -> None:
+    ann = await staged.ann()
+    path = f"/v1/calendar/users/{ann}/rules"
+    seen = (await staged.door.put(path, SKIP_ALL)).headers["etag"]
+
+    first = await staged.door.put(path, STANDUPS, If_Match=seen)
+    second = await staged.door.put(path, RECORD_ALL, If_Match=seen)
+    removed = await staged.door.delete(path, If_Match=seen)
+    unread = await staged.door.put(path, RECORD_ALL, If_Match="newest")
+    standing = await staged.door.get(path)
+
+    assert (first.status_code, first.headers["etag"]) == (200, '"2"')
+    assert (second.status_code, second.json()["code"]) == (412, "rules_changed")
+    assert (removed.status_code, unread.status_code) == (412, 400)
+    assert (standing.headers["etag"], standing.json()["rules"]) == ('"2"', STANDUPS["rules"])
+
+
+async def test_a_trace_tells_what_each_rule_made_of_an_event(staged: Staged) -> None:
+    await staged.meet("Daily standup", hours=3, link=MEET)
+    ann = await staged.ann()
+    await staged.door.put(f"/v1/calendar/users/{ann}/rules", STANDUPS)
+    events = (await staged.door.get(f"/v1/calendar/users/{ann}/events")).json()["results"]
+
+    event = await staged.door.get(f"/v1/calendar/users/{ann}/events/{events[0]['id']}?trace=true")
+    tried = await staged.door.post(f"/v1/calendar/users/{ann}/rules/preview", {"trace": True})
+
+    steps = event.json()["decision"]["trace"]
+    assert [(step["rule"], step["outcome"]) for step in steps] == [
+        (STANDUPS["rules"][0]["name"], "matched")
+    ]
+    assert steps[0]["because"] == {"title": "Daily standup"}
+    assert tried.json()["results"][0]["decision"]["trace"] == steps
+    assert "trace" not in events[0]["decision"]
+
+
 async def test_an_earlier_version_is_restored_as_the_newest(staged: Staged) -> None:
     ann = await staged.ann()
     path = f"/v1/calendar/users/{ann}/rules"

@@ -14,7 +14,7 @@ from tests.journeys.stage import MEET
 from tests.web.house import OPERATOR_KEY, app_of
 from tests.web.staged import RECORD_ALL, Staged
 
-CONFIG = Path(__file__).parent / "schemathesis.toml"
+CONFIG = Path(__file__).resolve().parents[2] / "schemathesis.toml"
 
 
 @pytest.mark.timeout(300)

@@ -123,7 +123,7 @@ async def test_every_reference_in_the_document_leads_somewhere(house: OpenHouse)
 
 
 async def test_the_reference_page_loads_nothing_from_anywhere(house: OpenHouse) -> None:
-    page = await house.stranger.get("/schema")
+    page = await house.stranger.get("/schema", Accept="text/html,*/*")
 
     loaded = re.findall(r'(?:src|href)="([^"]*)"', page.text)
     assert page.status_code == 200
@@ -141,3 +141,9 @@ async def test_the_landing_page_says_where_things_are(house: OpenHouse) -> None:
     ]
     assert statuses
     assert set(statuses) == {200}
+
+
+async def test_a_program_that_asks_for_the_schema_gets_the_document(house: OpenHouse) -> None:
+    answer = await house.stranger.get("/schema", Accept="*/*")
+
+    assert answer.json()["openapi"].startswith("3.1")

@@ -1,12 +1,13 @@
 """``/v1/calendar/users/{id}/events``: meetings, each with its decision."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Router, get
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, QueryParameter, SkipValidation
+from litestar.params import FromPath, FromQuery, QueryParameter, SkipValidation
 
 from meetbot_calendar.bots.model import BotSource, BotStatus
 from meetbot_calendar.calendars.model import (
@@ -18,7 +19,7 @@ from meetbot_calendar.calendars.model import (
     Provider,
     Response,
 )
-from meetbot_calendar.journeys import reading
+from meetbot_calendar.journeys import decide, reading
 from meetbot_calendar.journeys.reading import EventFilter, ListedEvent
 from meetbot_calendar.web.api.connect import ProviderName, provider_of
 from meetbot_calendar.web.api.parts import (
@@ -32,6 +33,7 @@ from meetbot_calendar.web.api.parts import (
     utc_or_none,
 )
 from meetbot_calendar.web.auth import PERSON
+from rules.decision import Step
 from tenants.identity import CalendarUserId
 
 Words = Annotated[str | None, QueryParameter(max_length=254, pattern=r"^[^\x00]*$")]
@@ -42,6 +44,15 @@ Since = Annotated[
         description="A `watermark`: everything that changed after it, deletions included.",
     ),
 ]
+
+
+class StepView(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rule made of the event; `because` holds the variables that decided."""
+
+    rule: str
+    source: Literal["policy", "rule"]
+    outcome: Literal["matched", "not_matched", "error"]
+    because: dict[str, Any]
 
 
 class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +66,7 @@ class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
     rule_set_version: int | None
     decided_at: datetime | None
     errors: tuple[str, ...] = ()
+    trace: tuple[StepView, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class EventBotView(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,9 +253,25 @@ async def read_event(
     context: Caller,
     user_id: FromPath[CalendarUserId],
     event_id: FromPath[EventId],
+    trace: FromQuery[bool] = False,
 ) -> EventView:
-    """Return one event with its decision, explained."""
-    return event_view(await reading.read_event(services, context, user_id, event_id))
+    """Return one event with its decision, explained; with `trace`, what each rule made of it.
+
+    The trace asks the rules that stand now.
+    """
+    view = event_view(await reading.read_event(services, context, user_id, event_id))
+    if not trace or view.decision is None:
+        return view
+    steps = await decide.trace(services, context, user_id, event_id)
+    decision = msgspec.structs.replace(view.decision, trace=steps_view(steps))
+    return msgspec.structs.replace(view, decision=decision)
+
+
+def steps_view(steps: Iterable[Step]) -> tuple[StepView, ...]:
+    """Write a trace."""
+    return tuple(
+        StepView(rule=s.rule, source=s.source, outcome=s.outcome, because=s.because) for s in steps
+    )
 
 
 router = Router(

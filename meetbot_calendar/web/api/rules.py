@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Router, delete, get, post, put
-from litestar.params import FromPath, JSONBody
+from litestar import Request, Response, Router, delete, get, post, put
+from litestar.params import FromPath, HeaderParameter, JSONBody
 
+from meetbot_calendar.errors import Fault, Invalid
 from meetbot_calendar.journeys import decide, rule_sets, users
 from meetbot_calendar.journeys.decide import Effects, PreviewRow
 from meetbot_calendar.journeys.rule_sets import SavedRules, Saving
-from meetbot_calendar.web.api.events import DecisionView
+from meetbot_calendar.web.api.events import DecisionView, steps_view
 from meetbot_calendar.web.api.parts import (
     PAGED,
     Caller,
@@ -27,6 +28,9 @@ from rules.parse import Action, decode_rule_set
 from tenants.identity import CalendarUserId
 
 MOST_RULES = 100
+_LONGEST_VERSION = 10
+
+IfMatch = Annotated[str | None, HeaderParameter(name="If-Match")]
 
 
 class RuleBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,6 +56,7 @@ class PreviewBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     default: Action | msgspec.UnsetType | None = msgspec.UNSET
     time_min: LaterInstant | None = None
     time_max: LaterInstant | None = None
+    trace: bool = False
 
 
 class RestoreBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,6 +132,21 @@ def _rules(saved: SavedRules) -> RulesView:
     )
 
 
+def _tagged(view: RulesView) -> Response[RulesView]:
+    return Response(view, headers={"ETag": f'"{view.version}"'})
+
+
+def _version(if_match: str | None) -> int | None:
+    """Read the version that an editor saw; None where any will do."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    number = if_match.strip().removeprefix("W/").strip('"')
+    if not (number.isascii() and number.isdecimal() and len(number) < _LONGEST_VERSION):
+        fault = Fault("/header/If-Match", "This is no version: give the ETag that was answered.")
+        raise Invalid("If-Match cannot be read.", (fault,), code="invalid_parameter")
+    return int(number)
+
+
 def _saving(saving: Saving) -> RulesView:
     return msgspec.structs.replace(_rules(saving.saved), effects=_effects(saving.effects))
 
@@ -159,6 +179,7 @@ def _preview(row: PreviewRow) -> PreviewRowView:
             rule_set_version=None,
             decided_at=None,
             errors=decision.errors,
+            trace=msgspec.UNSET if decision.trace is None else steps_view(decision.trace),
         ),
         changes=row.changes,
     )
@@ -167,9 +188,12 @@ def _preview(row: PreviewRow) -> PreviewRowView:
 @get()
 async def read_rules(
     services: Given, context: Caller, user_id: FromPath[CalendarUserId]
-) -> RulesView:
-    """Return the calendar user's rules; 404 where they have none and the tenant's default holds."""
-    return _rules(await rule_sets.read_rules(services, context, user_id))
+) -> Response[RulesView]:
+    """Return the calendar user's rules; 404 where they have none and the tenant's default holds.
+
+    `ETag` names the version, for `If-Match`.
+    """
+    return _tagged(_rules(await rule_sets.read_rules(services, context, user_id)))
 
 
 @put()
@@ -178,18 +202,28 @@ async def save_rules(
     context: Caller,
     request: Request[Any, Any, Any],
     user_id: FromPath[CalendarUserId],
-) -> RulesView:
-    """Save rules as a new version, decide all coming events by them, and say what that did."""
+    if_match: IfMatch = None,
+) -> Response[RulesView]:
+    """Save rules as a new version, decide all coming events by them, and say what that did.
+
+    With `If-Match` the rules are saved only if that version still stands; else it is 412.
+    """
     document = decode_rule_set(await request.body())
-    return _saving(await rule_sets.save_rules(services, context, user_id, document))
+    expected = _version(if_match)
+    saving = await rule_sets.save_rules(services, context, user_id, document, expected)
+    return _tagged(_saving(saving))
 
 
 @delete(status_code=200)
 async def remove_rules(
-    services: Given, context: Caller, user_id: FromPath[CalendarUserId]
+    services: Given,
+    context: Caller,
+    user_id: FromPath[CalendarUserId],
+    if_match: IfMatch = None,
 ) -> EffectsView:
     """Take the rules away, so that the tenant's default holds; saved versions are kept."""
-    return _effects(await rule_sets.remove_rules(services, context, user_id))
+    expected = _version(if_match)
+    return _effects(await rule_sets.remove_rules(services, context, user_id, expected))
 
 
 @get("/versions")
@@ -228,6 +262,7 @@ async def preview_rules(
         _document(data),
         time_min=data.time_min,
         time_max=data.time_max,
+        trace=data.trace,
     )
     return PreviewView(results=tuple(_preview(row) for row in rows))
 
