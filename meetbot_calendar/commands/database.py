@@ -32,7 +32,8 @@ def check_owner(url: str, name: str) -> None:
             "select has_database_privilege(current_database(), 'create')"
             " and has_schema_privilege('public', 'create'),"
             " (select rolcreaterole or rolsuper from pg_roles where rolname = current_user)"
-            " or (select count(*) from pg_roles where rolname = any(%s)) = %s,"
+            " or (select count(*) from pg_roles where rolname = any(%s)"
+            " and pg_has_role(current_user, oid, 'member')) = %s,"
             " current_user, current_database()",
             [list(_ROLES), len(_ROLES)],
         ).fetchone()

@@ -29,7 +29,6 @@ from meetbot_calendar.sandbox.world import World
 from meetbot_calendar.storage import bots, calendars, connections, events, outbox
 from meetbot_calendar.storage.tables import bots as bots_table
 from meetbot_calendar.storage.tables import events as events_table
-from meetbot_calendar.web.app import create_app
 from meetbot_calendar.wiring import ContentCiphers
 from meetbot_calendar.worker.tasks import JOURNEYS
 from tenants.identity import CalendarUserId, TenantContext
@@ -45,7 +44,9 @@ from tests.journeys.surroundings import (
     StillClock,
     admitted,
     fleet_at,
+    inbound_door,
     living,
+    plainly,
     providers_at,
 )
 from tests.loopback import Heard, listening
@@ -229,7 +230,7 @@ class Stage(msgspec.Struct, kw_only=True):
 @asynccontextmanager
 async def set_stage(database_url: str, folder: Path) -> AsyncIterator[Stage]:
     """Build everything on a fresh database; Ann has a Google account, Bob one at Microsoft."""
-    world = World(StillClock())
+    world = World(StillClock(), transport=plainly())
     for provider, email in PEOPLE:
         name = email.partition("@")[0].title()
         world.directory.add_account(provider.value, email, name, zone="Europe/Berlin")
@@ -240,12 +241,10 @@ async def set_stage(database_url: str, folder: Path) -> AsyncIterator[Stage]:
         doors: list[ASGIApp] = []
 
         async def product(heard: Heard, writer: asyncio.StreamWriter) -> None:
-            if not doors:  # built when somebody first knocks: most tests never do
-                doors.append(create_app(services, is_operator=lambda _: False, probes={}))
             await through(doors[0])(heard, writer)
 
         near = await stack.enter_async_context(listening(product))
-        transport = await stack.enter_async_context(open_transport())
+        transport = await stack.enter_async_context(open_transport(plainly()))
         engine = open_engine(database_url, pool_size=5)
         stack.push_async_callback(engine.dispose)
         keyring = Keyring(LocalKeys(folder / "keys"), DataKeys(engine))
@@ -261,6 +260,7 @@ async def set_stage(database_url: str, folder: Path) -> AsyncIterator[Stage]:
             wakeups=rings,
             house=_house(near.url),
         )
+        doors.append(inbound_door(services))
         made = await tenants.create_tenant(services, TenantWish(name="Acme"))
         yield Stage(
             services=services,

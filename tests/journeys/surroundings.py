@@ -6,7 +6,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import msgspec
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp
 
 from meetbot_calendar.calendars.model import OAuthApp, Provider
 from meetbot_calendar.calendars.provider import CalendarProvider
@@ -15,10 +20,13 @@ from meetbot_calendar.gateways.google.client import GoogleProvider
 from meetbot_calendar.gateways.google.oauth import GoogleEndpoints
 from meetbot_calendar.gateways.microsoft.client import MicrosoftProvider
 from meetbot_calendar.gateways.transport import Transport
+from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.sandbox.fleet_bots import FleetState
 from meetbot_calendar.sandbox.grants import Client
 from meetbot_calendar.sandbox.notes import note
 from meetbot_calendar.sandbox.world import World
+from meetbot_calendar.web import inbound
+from meetbot_calendar.web.problems import answer
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FEW = 3  # events on a page, so that most listings have several
@@ -52,6 +60,11 @@ class Rings:
         return None
 
 
+def plainly() -> httpx.AsyncHTTPTransport:
+    """Return the network without TLS, whose certificates take longer to load than most tests."""
+    return httpx.AsyncHTTPTransport(verify=False)  # noqa: S501 - loopback, plain http
+
+
 @asynccontextmanager
 async def living(app: Any) -> AsyncIterator[None]:
     """Let an ASGI application start up, and shut down in the end."""
@@ -64,6 +77,17 @@ async def living(app: Any) -> AsyncIterator[None]:
     yield
     await asked.put({"type": "lifespan.shutdown"})
     await life
+
+
+def inbound_door(services: Services) -> ASGIApp:
+    """Return the product's door for providers and fleets; all of its doors are opened elsewhere."""
+    return Litestar(
+        route_handlers=[inbound.router],
+        dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
+        exception_handlers={HTTPException: answer, Exception: answer},
+        logging_config=None,
+        openapi_config=None,
+    )
 
 
 def providers_at(transport: Transport, url: str) -> dict[Provider, CalendarProvider]:

@@ -68,13 +68,10 @@ async def settle_policy(stage: Stage, **changes: Any) -> None:
     await stage.settle()
 
 
-@both
-async def test_the_first_rule_that_matches_decides_and_else_the_default(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_the_first_rule_that_matches_decides_and_else_the_default(stage: Stage) -> None:
     for number, title in enumerate(["Sales", "Lunch", "Other"], 2):
-        stage.hold_meeting(email, title, number * HOUR)
-    user_id = await stage.onboard(provider, email)
+        stage.hold_meeting(ANN, title, number * HOUR)
+    user_id = await stage.onboard(Provider.GOOGLE, ANN)
 
     saving = await save(
         stage, user_id, rule("record", "Sales"), rule("skip", "Sales"), rule("skip", "Lunch"),
@@ -117,13 +114,10 @@ async def test_reasons_beat_each_other_in_their_order(stage: Stage) -> None:
     assert await live(stage) == ["Plain"]
 
 
-@both
-async def test_a_persons_word_beats_rules_policy_and_later_syncs(
-    stage: Stage, provider: Provider, email: str
-) -> None:
-    wanted = stage.hold_meeting(email, "Wanted", 2 * HOUR)
-    stage.hold_meeting(email, "Unwanted", 3 * HOUR)
-    user_id = await stage.onboard(provider, email)
+async def test_a_persons_word_beats_rules_policy_and_later_syncs(stage: Stage) -> None:
+    wanted = stage.hold_meeting(ANN, "Wanted", 2 * HOUR)
+    stage.hold_meeting(ANN, "Unwanted", 3 * HOUR)
+    user_id = await stage.onboard(Provider.GOOGLE, ANN)
     await save(stage, user_id, rule("record", "Unwanted"), default="skip")
 
     await override(stage, user_id, "Wanted", "record")
@@ -138,12 +132,9 @@ async def test_a_persons_word_beats_rules_policy_and_later_syncs(
     assert bot.source == "manual"
 
 
-@both
-async def test_a_bot_that_a_person_cancelled_stays_cancelled(
-    stage: Stage, provider: Provider, email: str
-) -> None:
-    held = stage.hold_meeting(email, "Weekly", 2 * HOUR)
-    user_id = await stage.onboard(provider, email)
+async def test_a_bot_that_a_person_cancelled_stays_cancelled(stage: Stage) -> None:
+    held = stage.hold_meeting(ANN, "Weekly", 2 * HOUR)
+    user_id = await stage.onboard(Provider.GOOGLE, ANN)
     (bot,) = await stage.bots()
 
     await steer.cancel_bot(stage.services, stage.context, bot.id)
@@ -155,12 +146,9 @@ async def test_a_bot_that_a_person_cancelled_stays_cancelled(
     assert await stage.told_of_bots() == ["bot.scheduled", "bot.cancelled"]
 
 
-@both
-async def test_what_is_decided_again_alike_writes_and_tells_nothing(
-    stage: Stage, provider: Provider, email: str
-) -> None:
-    stage.hold_meeting(email, "Weekly", 2 * HOUR)
-    user_id = await stage.onboard(provider, email)
+async def test_what_is_decided_again_alike_writes_and_tells_nothing(stage: Stage) -> None:
+    stage.hold_meeting(ANN, "Weekly", 2 * HOUR)
+    user_id = await stage.onboard(Provider.GOOGLE, ANN)
     told, rows = await stage.told(), await stage.look("select xmin, updated_at from bots")
     stage.world.clock.advance(timedelta(minutes=1))
 
@@ -172,13 +160,10 @@ async def test_what_is_decided_again_alike_writes_and_tells_nothing(
     assert len(await stage.look("select decided_at from decisions")) == 1
 
 
-@both
-async def test_a_change_of_rules_decides_everything_anew(
-    stage: Stage, provider: Provider, email: str
-) -> None:
-    stage.hold_meeting(email, "Sales", 2 * HOUR)
-    stage.hold_meeting(email, "Lunch", 3 * HOUR)
-    user_id = await stage.onboard(provider, email)
+async def test_a_change_of_rules_decides_everything_anew(stage: Stage) -> None:
+    stage.hold_meeting(ANN, "Sales", 2 * HOUR)
+    stage.hold_meeting(ANN, "Lunch", 3 * HOUR)
+    user_id = await stage.onboard(Provider.GOOGLE, ANN)
 
     saving = await save(stage, user_id, rule("record", "Lunch"), default="skip")
     first = await live(stage)
@@ -301,14 +286,11 @@ async def test_one_person_with_two_accounts_in_a_meeting_has_one_bot(stage: Stag
     assert [len(bot.event_ids) for bot in await stage.bots()] == [2]
 
 
-@both
-async def test_a_standing_room_at_two_times_is_two_meetings(
-    stage: Stage, provider: Provider, email: str
-) -> None:
-    stage.hold_meeting(email, "Early", 2 * HOUR, link=MEET)
-    stage.hold_meeting(email, "Late", 4 * HOUR, link=MEET)
+async def test_a_standing_room_at_two_times_is_two_meetings(stage: Stage) -> None:
+    stage.hold_meeting(ANN, "Early", 2 * HOUR, link=MEET)
+    stage.hold_meeting(ANN, "Late", 4 * HOUR, link=MEET)
 
-    await stage.onboard(provider, email)
+    await stage.onboard(Provider.GOOGLE, ANN)
 
     assert await live(stage) == ["Early", "Late"]
 
@@ -342,12 +324,9 @@ async def test_a_cancelled_meeting_cancels_its_bot(
     assert await stage.told_of_bots() == ["bot.scheduled", "bot.cancelled"]
 
 
-@both
-async def test_a_meeting_that_loses_its_link_loses_its_bot(
-    stage: Stage, provider: Provider, email: str
-) -> None:
-    held = stage.hold_meeting(email, "Weekly", 2 * HOUR)
-    await stage.onboard(provider, email)
+async def test_a_meeting_that_loses_its_link_loses_its_bot(stage: Stage) -> None:
+    held = stage.hold_meeting(ANN, "Weekly", 2 * HOUR)
+    await stage.onboard(Provider.GOOGLE, ANN)
 
     edits.change_link(stage.world, held.id, "")
     await stage.settle()
@@ -356,12 +335,9 @@ async def test_a_meeting_that_loses_its_link_loses_its_bot(
     assert (bot.status, bot.reason) == ("cancelled", "no_meeting_link")
 
 
-@both
-async def test_a_meeting_that_moves_into_the_past_cancels_its_bot(
-    stage: Stage, provider: Provider, email: str
-) -> None:
-    held = stage.hold_meeting(email, "Weekly", 2 * HOUR)
-    await stage.onboard(provider, email)
+async def test_a_meeting_that_moves_into_the_past_cancels_its_bot(stage: Stage) -> None:
+    held = stage.hold_meeting(ANN, "Weekly", 2 * HOUR)
+    await stage.onboard(Provider.GOOGLE, ANN)
 
     edits.move(stage.world, held.id, stage.now - 2 * HOUR, stage.now - HOUR)
     await stage.settle()
@@ -386,12 +362,9 @@ async def test_a_meeting_that_moves_after_its_bot_left_recalls_it_and_sends_anot
     assert sorted(bot.status for bot in await stage.bots()) == ["cancelled", "dispatched"]
 
 
-@both
-async def test_a_meeting_cancelled_after_its_bot_left_recalls_it(
-    stage: Stage, provider: Provider, email: str
-) -> None:
-    held = stage.hold_meeting(email, "Weekly", timedelta(minutes=1))
-    await stage.onboard(provider, email)
+async def test_a_meeting_cancelled_after_its_bot_left_recalls_it(stage: Stage) -> None:
+    held = stage.hold_meeting(ANN, "Weekly", timedelta(minutes=1))
+    await stage.onboard(Provider.GOOGLE, ANN)
 
     edits.cancel(stage.world, held.id)
     await stage.settle()
@@ -400,12 +373,9 @@ async def test_a_meeting_cancelled_after_its_bot_left_recalls_it(
     assert await stage.told_of_bots() == ["bot.scheduled", "bot.dispatched", "bot.cancelled"]
 
 
-@both
-async def test_another_link_after_its_bot_left_sends_another_bot(
-    stage: Stage, provider: Provider, email: str
-) -> None:
-    held = stage.hold_meeting(email, "Weekly", timedelta(minutes=1))
-    await stage.onboard(provider, email)
+async def test_another_link_after_its_bot_left_sends_another_bot(stage: Stage) -> None:
+    held = stage.hold_meeting(ANN, "Weekly", timedelta(minutes=1))
+    await stage.onboard(Provider.GOOGLE, ANN)
 
     edits.change_link(stage.world, held.id, ZOOM)
     await stage.settle()
@@ -436,23 +406,17 @@ async def test_a_tenant_may_forbid_joining_late(stage: Stage) -> None:
     assert await stage.bots() == []
 
 
-@both
-async def test_a_meeting_that_is_over_is_not_joined(
-    stage: Stage, provider: Provider, email: str
-) -> None:
-    stage.hold_meeting(email, "Over", -HOUR)
+async def test_a_meeting_that_is_over_is_not_joined(stage: Stage) -> None:
+    stage.hold_meeting(ANN, "Over", -HOUR)
 
-    await stage.onboard(provider, email)
+    await stage.onboard(Provider.GOOGLE, ANN)
 
     assert await stage.bots() == []
 
 
-@both
-async def test_a_join_time_set_by_hand_moves_along_with_the_meeting(
-    stage: Stage, provider: Provider, email: str
-) -> None:
-    held = stage.hold_meeting(email, "Weekly", 2 * HOUR)
-    await stage.onboard(provider, email)
+async def test_a_join_time_set_by_hand_moves_along_with_the_meeting(stage: Stage) -> None:
+    held = stage.hold_meeting(ANN, "Weekly", 2 * HOUR)
+    await stage.onboard(Provider.GOOGLE, ANN)
     (bot,) = await stage.bots()
     earlier = BotPatch(join_at=bot.start - timedelta(minutes=10), bot_config={"bot_name": "Hand"})
     await steer.patch_bot(stage.services, stage.context, bot.id, earlier)
@@ -466,12 +430,9 @@ async def test_a_join_time_set_by_hand_moves_along_with_the_meeting(
     assert bot.content.hand_config == {"bot_name": "Hand"}
 
 
-@both
-async def test_a_served_meeting_that_is_put_off_is_a_new_one(
-    stage: Stage, provider: Provider, email: str
-) -> None:
-    held = stage.hold_meeting(email, "Weekly", timedelta(minutes=2))
-    await stage.onboard(provider, email)
+async def test_a_served_meeting_that_is_put_off_is_a_new_one(stage: Stage) -> None:
+    held = stage.hold_meeting(ANN, "Weekly", timedelta(minutes=2))
+    await stage.onboard(Provider.GOOGLE, ANN)
     for _ in range(4):
         await stage.pass_time(timedelta(minutes=1))
     silence(stage)

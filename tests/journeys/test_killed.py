@@ -206,13 +206,13 @@ async def rules(stage: Stage, provider: Provider, email: str) -> Journey:
 
 
 def at(place: int, *scenes: Scene) -> list[Any]:
-    return [pytest.param(s, *PEOPLE[place], id=f"{s.__name__}-{PEOPLE[place][0]}") for s in scenes]
+    return [pytest.param(s, *PEOPLE[place], id=s.__name__) for s in scenes]
 
 
-FOR_BOTH = (first_sync, later_sync, withdrawn, renewal, farewell)
+# At each provider what is peculiar to it; the effects are the same ones.
 CASES = [
-    *at(0, *FOR_BOTH, departure, recall, completion, delivery, rules),
-    *at(1, *FOR_BOTH, claims),
+    *at(0, first_sync, withdrawn, renewal, farewell, departure, recall, completion, delivery),
+    *at(1, later_sync, claims, rules),
 ]
 
 
@@ -221,11 +221,11 @@ async def test_a_killed_journey_ends_as_an_undisturbed_one(
     scene: Scene,
     provider: Provider,
     email: str,
-    new_database: Callable[[], str],
+    emptied: Callable[[], str],
     tmp_path: Path,
 ) -> None:
     async def ending(at: int) -> tuple[dict[str, Any], Fuse]:
-        async with set_stage(new_database(), tmp_path / str(at)) as stage:
+        async with set_stage(emptied(), tmp_path / str(at)) as stage:
             fuse = Fuse(at)
             journey = await scene(stage, provider, email)
             with suppress(Killed):
@@ -276,10 +276,10 @@ ROWS = {
 
 
 async def test_a_consent_that_was_killed_halfway_starts_over(
-    new_database: Callable[[], str], tmp_path: Path
+    emptied: Callable[[], str], tmp_path: Path
 ) -> None:
     for at in count(1):
-        async with set_stage(new_database(), tmp_path / str(at)) as stage:
+        async with set_stage(emptied(), tmp_path / str(at)) as stage:
             link = await stage.consent_link(Provider.GOOGLE)
             answer = await allowed(stage.transport, link, email=ANN)
             fuse = Fuse(at)

@@ -309,12 +309,15 @@ async def test_lost_notices_cost_a_poll_and_no_more(
 async def test_a_calendar_is_looked_at_again_before_its_bot_leaves(
     stage: Stage, provider: Provider, email: str
 ) -> None:
-    held = stage.hold_meeting(email, "Soon", timedelta(minutes=6))
+    held = stage.hold_meeting(email, "Soon", timedelta(minutes=20))
     await stage.onboard(provider, email)
     silence(stage)
+    for _ in range(16):
+        await stage.pass_time(timedelta(minutes=1))
 
     edits.cancel(stage.world, held.id)
-    await stage.pass_time(timedelta(minutes=4, seconds=29))
+    for _ in range(2):
+        await stage.pass_time(timedelta(minutes=1, seconds=1))
 
     assert [bot.status for bot in await stage.bots()] == ["cancelled"]
 
