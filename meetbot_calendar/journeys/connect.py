@@ -22,7 +22,7 @@ from meetbot_calendar.errors import Fault, Invalid, MeetbotError, Missing, Refus
 from meetbot_calendar.journeys import grants
 from meetbot_calendar.journeys.ringing import ring_calendars, ring_decide, ring_deliveries
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import calendars, connections, consents, events, messages
+from meetbot_calendar.storage import calendars, connections, consents, event_marks, events, messages
 from meetbot_calendar.storage.consents import PendingConsent
 from tenants.identity import CalendarUserId, TenantContext, TenantId
 from tenants.storage import directory, users
@@ -211,7 +211,7 @@ async def record(
         connection = await _present(session, connection_id)
         await calendars.save_listed(session, connection, listed, now)
         due = await calendars.ring_connection(session, connection_id, now)
-        await events.mark_connection(session, connection_id, now)
+        await event_marks.mark_connection(session, connection_id, now)
         customer_user_id = await users.customer_id(session, user_id)
         body = payloads.calendar_payload("calendar.connected", connection, customer_user_id, now)
         written = await messages.write(
@@ -264,7 +264,7 @@ async def disconnect(
         connection = await _present(session, connection_id)
         customer_user_id = await users.customer_id(session, connection.user_id)
         await calendars.rest(session, connection_id)
-        await events.mark_connection(session, connection_id, now)
+        await event_marks.mark_connection(session, connection_id, now)
         if purge_events:
             await events.withdraw_connection(session, connection, now)
             await calendars.forget_cursors(session, connection_id)

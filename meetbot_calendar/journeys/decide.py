@@ -14,7 +14,7 @@ from meetbot_calendar.journeys import plan
 from meetbot_calendar.journeys.plan import Planned
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import calendars, decisions, events, rule_sets
+from meetbot_calendar.storage import calendars, decisions, event_marks, events, rule_sets
 from meetbot_calendar.storage.decisions import DecisionContent, Override, StoredDecision
 from meetbot_calendar.storage.events import EventRow
 from rules.decision import Case, Decision, OptOut, Step, matches_opt_out
@@ -141,7 +141,7 @@ async def _decide_batch(
     now = services.clock.now()
     async with services.database.tenant(tenant_id) as session:
         await plan.take_turn(session)
-        marked = await events.undecided(session, user_id, _BATCH)
+        marked = await event_marks.undecided(session, user_id, _BATCH)
         if not marked:
             return None
         judge = await load_judge(session, user_id, now)
@@ -236,7 +236,7 @@ async def load_judge(
 async def redecide(services: Services, context: TenantContext, user_id: CalendarUserId) -> Effects:
     """Decide all coming events of a person again, at once."""
     async with services.database.tenant(context.tenant_id) as session:
-        await events.mark_user(session, user_id, services.clock.now())
+        await event_marks.mark_user(session, user_id, services.clock.now())
     return await decide(services, context.tenant_id, user_id)
 
 

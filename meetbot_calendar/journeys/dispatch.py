@@ -20,8 +20,8 @@ from meetbot_calendar.journeys.aftermath import Answer
 from meetbot_calendar.journeys.orders import Scene, order_of, scene_of
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import bots, connections
-from meetbot_calendar.storage.bots import Held
+from meetbot_calendar.storage import bot_leases, bots, connections
+from meetbot_calendar.storage.bot_leases import Held
 from tenants.identity import TenantId, new_id
 from tenants.storage.session import TenantSession
 
@@ -67,7 +67,7 @@ async def hold(
     now = services.clock.now()
     until = now + ahead + services.clock.patience(_HOLD)
     async with services.database.tenant(tenant_id) as session:
-        return await bots.hold(
+        return await bot_leases.hold(
             session,
             bot_ids,
             lease_id=new_id("lea", now),
@@ -95,11 +95,11 @@ async def _sort(services: Services, tenant_id: TenantId, held: Sequence[Held]) -
     now = services.clock.now()
     async with services.database.tenant(tenant_id) as session:
         known = await bots.get_many(session, [each.bot_id for each in held], lock=True)
-        ours = await bots.still_held(session, held)
+        ours = await bot_leases.still_held(session, held)
         standing = [each for each in held if each.bot_id in ours]
         for each in held:
             if each not in standing:
-                await bots.release(session, each)
+                await bot_leases.release(session, each)
         ids = [each.bot_id for each in standing]
         lapsed = await connections.lapsed(session, ids, now - _GRACE)
         over = {
@@ -154,7 +154,7 @@ async def _mark_leaving(
     said = {
         each.bot.id: msgspec.structs.replace(each.bot.content, order=each.order) for each in leaving
     }
-    await bots.fire(session, said, now=now, until=until)
+    await bot_leases.fire(session, said, now=now, until=until)
 
 
 async def _send_all(

@@ -10,8 +10,8 @@ from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.errors import InstallationFault, MeetbotError, Missing, ReconnectNeeded
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import calendars, connections, messages
-from meetbot_calendar.storage.connections import GrantRow
+from meetbot_calendar.storage import calendars, connections, messages, sealed_grants
+from meetbot_calendar.storage.sealed_grants import GrantRow
 from tenants.identity import TenantContext, TenantId
 from tenants.secrets.keyring import TenantCipher
 from tenants.storage import oauth_apps, users
@@ -46,7 +46,7 @@ async def at_hand(
 ) -> Grant | None:
     """Return the grant if it needs no refreshing, with no other transaction; else None."""
     now = services.clock.now()
-    row = await connections.peek_grant(session, connection_id)
+    row = await sealed_grants.peek_grant(session, connection_id)
     if row is None or row.connection.status == "needs_reauth":
         return None
     cipher = services.keyring.held(session.tenant_id, "grant", now)
@@ -72,7 +72,7 @@ async def fresh(
         now = services.clock.now()
         cipher = await services.keyring.cipher(context.tenant_id, "grant", now)
         async with services.database.tenant(context.tenant_id) as session:
-            row = await connections.read_grant(session, connection_id)
+            row = await sealed_grants.read_grant(session, connection_id)
             if row is None:
                 raise Missing("there is no such connection")
             if row.connection.status == "needs_reauth":
@@ -84,7 +84,7 @@ async def fresh(
             busy = row.refreshing_until is not None and row.refreshing_until > now
             if not busy:
                 until = now + services.clock.patience(_REFRESH_PATIENCE)
-                await connections.lease_refresh(session, connection_id, until)
+                await sealed_grants.lease_refresh(session, connection_id, until)
         if not busy:
             return await _refresh(services, context, row, grant)
         await services.clock.sleep_until(now + services.clock.patience(_LOOK_AGAIN))
@@ -105,11 +105,11 @@ async def _refresh(
         raise
     except MeetbotError:
         async with services.database.tenant(context.tenant_id) as session:
-            await connections.end_refresh(session, connection.id)
+            await sealed_grants.end_refresh(session, connection.id)
         raise
     sealed = await seal(services, context.tenant_id, connection.id, renewed)
     async with services.database.tenant(context.tenant_id) as session:
-        await connections.replace_grant(session, row, sealed, services.clock.now())
+        await sealed_grants.replace_grant(session, row, sealed, services.clock.now())
     return renewed
 
 
@@ -129,10 +129,10 @@ async def needs_reauth(
     now = services.clock.now()
     cipher = await services.keyring.cipher(context.tenant_id, "grant", now)
     async with services.database.tenant(context.tenant_id) as session:
-        row = await connections.read_grant(session, connection_id)
+        row = await sealed_grants.read_grant(session, connection_id)
         if row is None or _opened(cipher, row).access_token != refused.access_token:
             return False
-        await connections.end_refresh(session, connection_id)
+        await sealed_grants.end_refresh(session, connection_id)
         written = await _mark(session, connection_id, refusal, now)
     await ring_deliveries(services, context.tenant_id, written)
     return True

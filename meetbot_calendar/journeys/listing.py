@@ -7,8 +7,15 @@ from meetbot_calendar.errors import CalendarGone, InstallationFault, MeetbotErro
 from meetbot_calendar.journeys import grants
 from meetbot_calendar.journeys.ringing import ring_calendars, ring_decide
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import calendars, connections, events, watches
-from meetbot_calendar.storage.connections import GrantRow
+from meetbot_calendar.storage import (
+    calendars,
+    connections,
+    event_marks,
+    events,
+    sealed_grants,
+    watches,
+)
+from meetbot_calendar.storage.sealed_grants import GrantRow
 from tenants.identity import TenantContext, TenantId
 from tenants.storage.session import TenantSession
 
@@ -65,16 +72,16 @@ async def farewell(services: Services, tenant_id: TenantId, connection_id: Conne
     """
     now = services.clock.now()
     async with services.database.tenant(tenant_id) as session:
-        row = await connections.removed(session, connection_id)
+        row = await sealed_grants.removed(session, connection_id)
         if row is None:
             return False
         again = now + services.clock.patience(60.0)
         await connections.postpone(session, connection_id, again)
-        if await events.awaits_decision(session, connection_id):
+        if await event_marks.awaits_decision(session, connection_id):
             await connections.postpone(session, connection_id, now + services.clock.patience(2.0))
             return False
-    async with services.database.gate(connections.grant_name(row.connection)) as gate:
-        shared = await connections.shares_grant(gate, connection_id)
+    async with services.database.gate(sealed_grants.grant_name(row.connection)) as gate:
+        shared = await sealed_grants.shares_grant(gate, connection_id)
     try:
         await _give_back(services, row, revoke=not shared)
     except (TryLater, InstallationFault):

@@ -8,7 +8,7 @@ from meetbot_calendar.calendars.model import Provider
 from meetbot_calendar.errors import Invalid, Missing
 from meetbot_calendar.journeys.policy_faults import faults_of
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import events
+from meetbot_calendar.storage import event_marks
 from tenants.identity import Tenant, TenantContext
 from tenants.storage import audit, directory, oauth_apps
 from tenants.storage.oauth_apps import TenantApp
@@ -38,7 +38,7 @@ async def change_own(services: Services, context: TenantContext, changes: dict[s
         changed = {name for name in changes if getattr(before, name) != getattr(policy, name)}
         await directory.save_policy(session, policy, now)
         if changed - _DECIDES_NOTHING:
-            await events.mark_tenant(session, now)
+            await event_marks.mark_tenant(session, now)
         await audit.write(
             session,
             now,

@@ -12,7 +12,7 @@ from meetbot_calendar.journeys.decide import Effects
 from meetbot_calendar.journeys.fitness import unfit
 from meetbot_calendar.journeys.paging import Count, Listing, PageWish, listing, place_of
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import events, rule_sets
+from meetbot_calendar.storage import event_marks, rule_sets
 from meetbot_calendar.storage.rule_sets import SavedRules
 from rules.parse import parse_rule_set
 from tenants.identity import CalendarUserId, TenantContext
@@ -112,7 +112,7 @@ async def _save(
         await person(session, context, user_id, lock=True)
         await _check(session, user_id, expected)
         version = await rule_sets.save(session, user_id, document, context.actor, now)
-        await events.mark_user(session, user_id, now)
+        await event_marks.mark_user(session, user_id, now)
         await audit.write(
             session,
             now,

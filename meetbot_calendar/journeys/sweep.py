@@ -6,8 +6,15 @@ from typing import Literal
 import msgspec
 
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import bots, calendars, connections, deliveries, events, expiries
-from meetbot_calendar.storage.bots import Waiting
+from meetbot_calendar.storage import (
+    bot_leases,
+    calendars,
+    connections,
+    deliveries,
+    event_marks,
+    expiries,
+)
+from meetbot_calendar.storage.bot_leases import Waiting
 from tenants.identity import TenantId
 
 Kind = Literal["sync", "decide", "deliver", "watch", "farewell"]
@@ -26,7 +33,7 @@ async def due(services: Services, limit: int) -> tuple[Work, ...]:
     now = services.clock.now()
     async with services.database.sweep() as session:
         found: list[tuple[Kind, TenantId, str]] = []
-        found += [("decide", t, r) for t, r in await events.due(session, now, limit)]
+        found += [("decide", t, r) for t, r in await event_marks.due(session, now, limit)]
         found += [("deliver", t, r) for t, r in await deliveries.due(session, now, limit)]
         found += [("sync", t, r) for t, r in await calendars.due(session, now, limit)]
         found += [("watch", t, r) for t, r in await calendars.push_due(session, now, limit)]
@@ -41,7 +48,7 @@ async def departing(
     now = services.clock.now()
     by_tenant: dict[TenantId, list[Waiting]] = {}
     async with services.database.sweep() as session:
-        for bot in await bots.due(session, now + ahead, now, limit):
+        for bot in await bot_leases.due(session, now + ahead, now, limit):
             by_tenant.setdefault(bot.tenant_id, []).append(bot)
     return by_tenant
 

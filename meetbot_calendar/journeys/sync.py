@@ -23,8 +23,8 @@ from meetbot_calendar.journeys.ringing import ring_decide, ring_deliveries
 from meetbot_calendar.journeys.rounds import Round
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.journeys.watching import reference
-from meetbot_calendar.storage import calendars, connections
-from meetbot_calendar.storage.calendars import Lease, Progress, Setback
+from meetbot_calendar.storage import calendar_leases, calendars, connections
+from meetbot_calendar.storage.calendar_leases import Lease, Progress, Setback
 from tenants.identity import CalendarUserId, TenantContext, TenantId
 
 _PATIENCE = 300.0  # seconds one round may take before another worker may try
@@ -61,7 +61,7 @@ async def sync(
     now = services.clock.now()
     until = now + services.clock.patience(_PATIENCE)
     async with services.database.tenant(tenant_id) as session:
-        lease = await calendars.claim(session, calendar_id, now=now, until=until)
+        lease = await calendar_leases.claim(session, calendar_id, now=now, until=until)
         if lease is None:
             await calendars.rest_unreadable(session, calendar_id)
             return None
@@ -149,7 +149,7 @@ async def _record(services: Services, lease: Lease, taken: Round, window: Window
     calendar, now = lease.calendar, services.clock.now()
     written: tuple[DeliveryId, ...] = ()
     async with services.database.tenant(calendar.tenant_id) as session:
-        if not await calendars.still_ours(session, lease):
+        if not await calendar_leases.still_ours(session, lease):
             return _nothing(calendar)
         departure = await calendars.next_departure(session, calendar.id)
         due_at = _next_due(services, calendar, SyncOutcome(next_departure=departure), now)
@@ -157,7 +157,7 @@ async def _record(services: Services, lease: Lease, taken: Round, window: Window
             cursor=taken.cursor, window=window, complete_at=now, due_at=due_at or now
         )
         counts, written = await rounds.write(session, calendar, taken, window, now)
-        await calendars.finish(session, lease, progress, now)
+        await calendar_leases.finish(session, lease, progress, now)
         await connections.mark_synced(session, calendar.connection_id, now)
     await ring_deliveries(services, calendar.tenant_id, written)
     if counts.changed:
@@ -188,7 +188,7 @@ async def _set_back(
         )
         due_at = _next_due(services, calendar, outcome, now)
         setback = Setback(code=error.code, detail=error.detail, due_at=due_at)
-        await calendars.fail(session, lease, setback, now)
+        await calendar_leases.fail(session, lease, setback, now)
     if isinstance(error, CalendarGone):
         await listing.check_gone(services, calendar)
 

@@ -8,7 +8,7 @@ from meetbot_calendar.journeys.acting import person
 from meetbot_calendar.journeys.paging import Listing, PageWish, RowId, listing, place_of
 from meetbot_calendar.journeys.ringing import ring_decide
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import events
+from meetbot_calendar.storage import event_marks
 from tenants.identity import CalendarUser, CalendarUserId, TenantContext
 from tenants.storage import audit, users
 from tenants.storage.users import UserContent
@@ -57,7 +57,7 @@ async def change_user(
         )
         await users.save_content(session, user_id, content, now)
         if content.attributes != user.attributes:
-            await events.mark_user(session, user_id, now)
+            await event_marks.mark_user(session, user_id, now)
         await audit.write(
             session, now, actor=context.actor, action="calendar_user.changed", target=user_id
         )

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from sqlalchemy import (
     Boolean,
     Row,
@@ -14,7 +13,6 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -22,27 +20,10 @@ from meetbot_calendar.bots.model import FINAL, Bot, BotContent, BotId
 from meetbot_calendar.calendars.model import EventId
 from meetbot_calendar.storage.tables import bot_events, bots, events
 from tenants.identity import TenantId
-from tenants.storage.session import GateSession, SweepSession, TenantSession
+from tenants.storage.session import GateSession, TenantSession
 
 Due = datetime | None
 """When a bot is to be looked at; None: never."""
-
-
-class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """A bot that is due soon: no more than a sweep may see."""
-
-    tenant_id: TenantId
-    bot_id: BotId
-    due_at: datetime
-
-
-class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """A bot that is ours until its lease ends, as it stood when it was taken."""
-
-    bot_id: BotId
-    generation: int
-    due_at: datetime
-    lease_id: str
 
 
 async def tenant_of(session: GateSession) -> TenantId | None:
@@ -182,78 +163,6 @@ async def _link(session: TenantSession, linked: Sequence[Bot]) -> None:
         await session.execute(insert(bot_events), links)
 
 
-async def hold(
-    session: TenantSession,
-    bot_ids: Sequence[BotId],
-    *,
-    lease_id: str,
-    now: datetime,
-    until: datetime,
-    horizon: datetime,
-) -> tuple[Held, ...]:
-    """Take bots that are due by ``horizon`` and in nobody's hands."""
-    statement = (
-        update(bots)
-        .where(
-            bots.c.id.in_(bot_ids),
-            bots.c.due_at <= horizon,
-            or_(bots.c.lease_until.is_(None), bots.c.lease_until <= now),
-        )
-        .values(lease_id=lease_id, lease_until=until)
-        .returning(bots.c.id, bots.c.generation, bots.c.due_at)
-    )
-    return tuple(
-        Held(bot_id=BotId(row.id), generation=row.generation, due_at=row.due_at, lease_id=lease_id)
-        for row in await session.execute(statement)
-    )
-
-
-async def still_held(session: TenantSession, held: Sequence[Held]) -> frozenset[BotId]:
-    """Say which bots are still ours, and as they were planned when they were taken."""
-    ours = tuple_(bots.c.id, bots.c.lease_id, bots.c.generation).in_(
-        [(each.bot_id, each.lease_id, each.generation) for each in held]
-    )
-    found = await session.execute(select(bots.c.id).where(ours))
-    return frozenset(BotId(row.id) for row in found)
-
-
-async def fire(
-    session: TenantSession,
-    leaving: Mapping[BotId, BotContent],
-    *,
-    now: datetime,
-    until: datetime,
-) -> None:
-    """Mark bots that are held and locked as leaving, with what the fleet is asked for."""
-    if not leaving:
-        return
-    statement = (
-        update(bots)
-        .where(bots.c.id == bindparam("which"))
-        .values(
-            status="dispatching",
-            attempts=bots.c.attempts + 1,
-            lease_until=until,
-            updated_at=now,
-            content=bindparam("said"),
-        )
-    )
-    rows = [
-        {"which": bot_id, "said": session.seal(bot_id, content)}
-        for bot_id, content in sorted(leaving.items(), key=lambda item: item[0])
-    ]
-    await session.execute(statement, rows)
-
-
-async def release(session: TenantSession, held: Held) -> None:
-    """Let go of a bot that we hold; what is due stays due."""
-    await session.execute(
-        update(bots)
-        .where(bots.c.id == held.bot_id, bots.c.lease_id == held.lease_id)
-        .values(lease_id=None, lease_until=None)
-    )
-
-
 async def record(
     session: TenantSession, bot_id: BotId, values: Mapping[str, Any], now: datetime
 ) -> None:
@@ -301,23 +210,6 @@ async def recall_of(session: TenantSession, bot_id: BotId) -> str | None:
     statement = select(bots.c.recall_fleet_bot_id).where(bots.c.id == bot_id)
     found: str | None = (await session.execute(statement)).scalar_one_or_none()
     return found
-
-
-async def due(session: SweepSession, horizon: datetime, now: datetime, limit: int) -> list[Waiting]:
-    """Say which bots are due by ``horizon`` and in nobody's hands, soonest first."""
-    statement = (
-        select(bots.c.tenant_id, bots.c.id, bots.c.due_at)
-        .where(
-            bots.c.due_at <= horizon,
-            or_(bots.c.lease_until.is_(None), bots.c.lease_until <= now),
-        )
-        .order_by(bots.c.due_at)
-        .limit(limit)
-    )
-    return [
-        Waiting(tenant_id=TenantId(r.tenant_id), bot_id=BotId(r.id), due_at=r.due_at)
-        for r in await session.execute(statement)
-    ]
 
 
 def bot_of(session: TenantSession, row: Row[Any], links: Sequence[Row[Any]]) -> Bot:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
-from sqlalchemy import Row, Select, and_, case, func, or_, select, update
+from sqlalchemy import Row, Select, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from meetbot_calendar.calendars.model import (
@@ -21,37 +20,6 @@ from meetbot_calendar.calendars.model import (
 from meetbot_calendar.storage.tables import bot_events, bots, calendars, connections, events
 from tenants.identity import CalendarUserId, TenantId, new_id
 from tenants.storage.session import SweepSession, TenantSession
-
-
-class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """A calendar that is ours to sync until ``until``. ``ring`` is how often it had been rung.
-
-    ``listed_at`` is when its account's calendars were last listed.
-    """
-
-    calendar: Calendar
-    listed_at: datetime | None
-    lease_id: str
-    ring: int
-    until: datetime
-
-
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a finished round leaves a calendar."""
-
-    cursor: str | None
-    window: Window
-    complete_at: datetime
-    due_at: datetime
-
-
-class Setback(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a failed round leaves a calendar. ``due_at`` None: not before somebody acts."""
-
-    code: str
-    detail: str
-    due_at: datetime | None
-    keep_cursor: bool = True
 
 
 async def save_listed(
@@ -106,7 +74,7 @@ async def unlisted(
     session: TenantSession, connection_id: ConnectionId, listed: Sequence[ListedCalendar]
 ) -> tuple[Calendar, ...]:
     """Return calendars that we hold and the account shows no longer."""
-    statement = _joined().where(
+    statement = joined().where(
         calendars.c.connection_id == connection_id,
         calendars.c.platform_id.not_in([entry.platform_id for entry in listed]),
     )
@@ -117,53 +85,24 @@ async def of_connection(
     session: TenantSession, connection_id: ConnectionId
 ) -> tuple[Calendar, ...]:
     """Return a connection's calendars."""
-    statement = _joined().where(calendars.c.connection_id == connection_id)
+    statement = joined().where(calendars.c.connection_id == connection_id)
     return tuple(calendar_of(row) for row in await session.execute(statement))
 
 
 async def of_user(session: TenantSession, user_id: CalendarUserId) -> tuple[Calendar, ...]:
     """Return a person's calendars over all of their connections."""
-    statement = _joined().where(calendars.c.user_id == user_id).order_by(calendars.c.id)
+    statement = joined().where(calendars.c.user_id == user_id).order_by(calendars.c.id)
     return tuple(calendar_of(row) for row in await session.execute(statement))
 
 
 async def get(session: TenantSession, calendar_id: CalendarId) -> Calendar | None:
     """Return one calendar."""
-    statement = _joined().where(calendars.c.id == calendar_id)
+    statement = joined().where(calendars.c.id == calendar_id)
     row = (await session.execute(statement)).one_or_none()
     return None if row is None else calendar_of(row)
 
 
-async def claim(
-    session: TenantSession, calendar_id: CalendarId, *, now: datetime, until: datetime
-) -> Lease | None:
-    """Take a selected calendar whose connection works; None where it is taken or not to be read."""
-    lease_id = new_id("lea", now)
-    statement = (
-        update(calendars)
-        .where(
-            calendars.c.id == calendar_id,
-            calendars.c.selected,
-            calendars.c.connection_id.in_(_readable()),
-            or_(calendars.c.lease_until.is_(None), calendars.c.lease_until <= now),
-        )
-        .values(lease_id=lease_id, lease_until=until, last_attempt_at=now)
-        .returning(calendars.c.ring)
-    )
-    ring = (await session.execute(statement)).scalar_one_or_none()
-    if ring is None:
-        return None
-    row = (await session.execute(_joined().where(calendars.c.id == calendar_id))).one()
-    return Lease(
-        calendar=calendar_of(row),
-        listed_at=row.listed_at,
-        lease_id=lease_id,
-        ring=ring,
-        until=until,
-    )
-
-
-def _readable() -> Select[Any]:
+def readable() -> Select[Any]:
     """Select the connections whose calendars may be read."""
     return select(connections.c.id).where(
         connections.c.status != "needs_reauth", connections.c.removed_at.is_(None)
@@ -176,58 +115,9 @@ async def rest_unreadable(session: TenantSession, calendar_id: CalendarId) -> No
         update(calendars)
         .where(
             calendars.c.id == calendar_id,
-            or_(calendars.c.selected.is_(False), calendars.c.connection_id.not_in(_readable())),
+            or_(calendars.c.selected.is_(False), calendars.c.connection_id.not_in(readable())),
         )
         .values(due_at=None, push_due_at=None)
-    )
-
-
-async def still_ours(session: TenantSession, lease: Lease) -> bool:
-    """Say whether a lease still holds, and lock the row until the commit."""
-    statement = (
-        select(calendars.c.id)
-        .where(calendars.c.id == lease.calendar.id, calendars.c.lease_id == lease.lease_id)
-        .with_for_update()
-    )
-    return (await session.execute(statement)).scalar_one_or_none() is not None
-
-
-async def finish(session: TenantSession, lease: Lease, progress: Progress, now: datetime) -> None:
-    """Record a finished round. A ring that came meanwhile makes the calendar due at once."""
-    await session.execute(
-        update(calendars)
-        .where(calendars.c.id == lease.calendar.id, calendars.c.lease_id == lease.lease_id)
-        .values(
-            cursor=progress.cursor,
-            window_start=progress.window.start,
-            window_end=progress.window.end,
-            last_complete_sync_at=progress.complete_at,
-            due_at=case((calendars.c.ring != lease.ring, now), else_=progress.due_at),
-            failures=0,
-            error_code=None,
-            error_detail=None,
-            lease_id=None,
-            lease_until=None,
-            updated_at=now,
-        )
-    )
-
-
-async def fail(session: TenantSession, lease: Lease, setback: Setback, now: datetime) -> None:
-    """Record a failed round: why, and when to try again."""
-    await session.execute(
-        update(calendars)
-        .where(calendars.c.id == lease.calendar.id, calendars.c.lease_id == lease.lease_id)
-        .values(
-            cursor=calendars.c.cursor if setback.keep_cursor else None,
-            failures=calendars.c.failures + 1,
-            error_code=setback.code,
-            error_detail=setback.detail,
-            due_at=setback.due_at,
-            lease_id=None,
-            lease_until=None,
-            updated_at=now,
-        )
     )
 
 
@@ -361,7 +251,8 @@ async def next_departure(session: TenantSession, calendar_id: CalendarId) -> dat
     return found
 
 
-def _joined() -> Select[Any]:
+def joined() -> Select[Any]:
+    """Select rows with what their connection says."""
     of_connection = (
         connections.c.provider,
         connections.c.account_id,

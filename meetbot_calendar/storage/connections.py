@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from meetbot_calendar.calendars.model import Account, Connection, ConnectionId, Provider
 from meetbot_calendar.storage.tables import bot_events, connections, events
 from tenants.identity import CalendarUserId, TenantId, new_id
-from tenants.storage.session import GateSession, SweepSession, TenantSession
+from tenants.storage.session import SweepSession, TenantSession
 
 
 class NewConnection(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,18 +24,6 @@ class NewConnection(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...]
     client_id: str
     sealed_grant: bytes
-
-
-class GrantRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection's grant as it lies there: still sealed."""
-
-    connection: Connection
-    sealed: bytes
-    version: int
-    refreshing_until: datetime | None
-
-    def __repr__(self) -> str:
-        return f"GrantRow({self.connection.id}, version {self.version})"
 
 
 async def find_account(
@@ -90,73 +78,14 @@ async def save(session: TenantSession, new: NewConnection, now: datetime) -> Con
 
 async def get(session: TenantSession, connection_id: ConnectionId) -> Connection | None:
     """Return one connection; None where there is none, or it was removed."""
-    row = (await session.execute(_present().where(connections.c.id == connection_id))).one_or_none()
+    row = (await session.execute(present().where(connections.c.id == connection_id))).one_or_none()
     return None if row is None else connection_of(row)
 
 
 async def of_user(session: TenantSession, user_id: CalendarUserId) -> tuple[Connection, ...]:
     """Return a person's connections, oldest first."""
-    statement = _present().where(connections.c.user_id == user_id).order_by(connections.c.id)
+    statement = present().where(connections.c.user_id == user_id).order_by(connections.c.id)
     return tuple(connection_of(row) for row in await session.execute(statement))
-
-
-async def read_grant(session: TenantSession, connection_id: ConnectionId) -> GrantRow | None:
-    """Return a connection with its sealed grant, and lock the row until the commit."""
-    statement = _present().where(connections.c.id == connection_id).with_for_update()
-    row = (await session.execute(statement)).one_or_none()
-    return None if row is None else _grant_of(row)
-
-
-async def peek_grant(session: TenantSession, connection_id: ConnectionId) -> GrantRow | None:
-    """Return a connection with its sealed grant, and leave the row to others."""
-    row = (await session.execute(_present().where(connections.c.id == connection_id))).one_or_none()
-    return None if row is None else _grant_of(row)
-
-
-def _grant_of(row: Row[Any]) -> GrantRow:
-    return GrantRow(
-        connection=connection_of(row),
-        sealed=row.grant_sealed,
-        version=row.grant_version,
-        refreshing_until=row.refresh_lease_until,
-    )
-
-
-async def lease_refresh(
-    session: TenantSession, connection_id: ConnectionId, until: datetime
-) -> None:
-    """Say that somebody is refreshing this grant."""
-    await session.execute(
-        update(connections)
-        .where(connections.c.id == connection_id)
-        .values(refresh_lease_until=until)
-    )
-
-
-async def replace_grant(
-    session: TenantSession, row: GrantRow, sealed: bytes, now: datetime
-) -> bool:
-    """Store a refreshed grant, unless somebody stored a newer one meanwhile."""
-    statement = (
-        update(connections)
-        .where(connections.c.id == row.connection.id, connections.c.grant_version == row.version)
-        .values(
-            grant_sealed=sealed,
-            grant_version=row.version + 1,
-            refresh_lease_until=None,
-            updated_at=now,
-        )
-    )
-    return (await session.execute(statement)).rowcount == 1
-
-
-async def end_refresh(session: TenantSession, connection_id: ConnectionId) -> None:
-    """Give up the refresher's lease without a new grant."""
-    await session.execute(
-        update(connections)
-        .where(connections.c.id == connection_id)
-        .values(refresh_lease_until=None)
-    )
 
 
 async def mark(
@@ -216,32 +145,6 @@ async def remove(session: TenantSession, connection_id: ConnectionId, now: datet
     )
 
 
-async def removed(session: TenantSession, connection_id: ConnectionId) -> GrantRow | None:
-    """Return a removed connection that still waits for its farewell."""
-    statement = select(connections).where(
-        connections.c.id == connection_id, connections.c.removed_at.is_not(None)
-    )
-    row = (await session.execute(statement.with_for_update())).one_or_none()
-    return None if row is None else _grant_of(row)
-
-
-async def shares_grant(session: GateSession, removed_id: ConnectionId) -> bool:
-    """Say whether another connection, of whatever tenant, lives on the same grant.
-
-    The gate was opened with ``grant_name`` of the removed one: Google gives one grant per account
-    and client, and revoking it for one revokes it for all (providers.md 1.5).
-    """
-    statement = select(connections.c.id).where(
-        connections.c.id != removed_id, connections.c.removed_at.is_(None)
-    )
-    return (await session.execute(statement.limit(1))).scalar_one_or_none() is not None
-
-
-def grant_name(connection: Connection) -> str:
-    """Name the provider's grant that a connection lives on."""
-    return f"{connection.account_key} {connection.client_id}"
-
-
 async def postpone(session: TenantSession, connection_id: ConnectionId, until: datetime) -> None:
     """Set when a removed connection's farewell is tried again."""
     await session.execute(
@@ -292,7 +195,8 @@ def new_connection_id(now: datetime) -> ConnectionId:
     return ConnectionId(new_id("con", now))
 
 
-def _present() -> Select[Any]:
+def present() -> Select[Any]:
+    """Select connections that were not removed."""
     return select(connections).where(connections.c.removed_at.is_(None))
 
 

@@ -23,7 +23,7 @@ from meetbot_calendar.calendars.model import (
 )
 from meetbot_calendar.storage.tables import calendars, connections, events
 from tenants.identity import CalendarUserId, TenantId, new_id
-from tenants.storage.session import SweepSession, TenantSession
+from tenants.storage.session import TenantSession
 from tenants.storage.tables import calendar_users
 
 
@@ -80,7 +80,7 @@ async def stored(
         events.c.series_id.in_(list(series_ids)),
         _overlaps(window),
     ]
-    statement = _joined().where(events.c.calendar_id == calendar_id, or_(*touched))
+    statement = joined().where(events.c.calendar_id == calendar_id, or_(*touched))
     return {row.platform_id: event_of(session, row) for row in await session.execute(statement)}
 
 
@@ -201,42 +201,6 @@ async def withdraw_calendar(
     return len(found)
 
 
-async def mark_connection(
-    session: TenantSession, connection_id: ConnectionId, now: datetime
-) -> None:
-    """Mark a connection's coming events to be decided."""
-    await _mark(session, events.c.connection_id == connection_id, now)
-
-
-async def mark_user(session: TenantSession, user_id: CalendarUserId, now: datetime) -> None:
-    """Mark a person's coming events to be decided."""
-    await _mark(session, events.c.user_id == user_id, now)
-
-
-async def mark_tenant(session: TenantSession, now: datetime) -> None:
-    """Mark all coming events of the tenant to be decided."""
-    await _mark(session, events.c.tenant_id == session.tenant_id, now)
-
-
-async def _mark(session: TenantSession, whose: ColumnElement[bool], now: datetime) -> None:
-    coming = and_(events.c.end_at > now, events.c.is_deleted.is_(False))
-    await session.execute(update(events).where(whose, coming).values(decide_due_at=now))
-
-
-async def undecided(
-    session: TenantSession, user_id: CalendarUserId, limit: int
-) -> tuple[EventRow, ...]:
-    """Return a person's events that are to be decided, soonest first; locks them."""
-    statement = (
-        _joined()
-        .where(events.c.user_id == user_id, events.c.decide_due_at.is_not(None))
-        .order_by(events.c.start_at, events.c.id)
-        .limit(limit)
-        .with_for_update(of=events, skip_locked=True)
-    )
-    return tuple(event_row(session, row) for row in await session.execute(statement))
-
-
 async def named(
     session: TenantSession, event_ids: Collection[EventId], keys: Collection[str]
 ) -> dict[EventId, tuple[str, ...]]:
@@ -251,7 +215,7 @@ async def of_meetings(
     session: TenantSession, event_ids: Collection[EventId]
 ) -> tuple[EventRow, ...]:
     """Return events, deleted ones too."""
-    statement = _joined().where(events.c.id.in_(list(event_ids)))
+    statement = joined().where(events.c.id.in_(list(event_ids)))
     return tuple(event_row(session, row) for row in await session.execute(statement))
 
 
@@ -260,7 +224,7 @@ async def between(
 ) -> tuple[EventRow, ...]:
     """Return a person's standing events that overlap a stretch of time, in order."""
     statement = (
-        _joined()
+        joined()
         .where(
             events.c.user_id == user_id,
             events.c.is_deleted.is_(False),
@@ -275,16 +239,8 @@ async def between(
 
 async def get(session: TenantSession, event_id: EventId) -> EventRow | None:
     """Return one event."""
-    row = (await session.execute(_joined().where(events.c.id == event_id))).one_or_none()
+    row = (await session.execute(joined().where(events.c.id == event_id))).one_or_none()
     return None if row is None else event_row(session, row)
-
-
-async def awaits_decision(session: TenantSession, connection_id: ConnectionId) -> bool:
-    """Say whether something of a connection is still to be decided."""
-    statement = select(events.c.id).where(
-        events.c.connection_id == connection_id, events.c.decide_due_at.is_not(None)
-    )
-    return (await session.execute(statement.limit(1))).scalar_one_or_none() is not None
 
 
 async def blank(session: TenantSession, connection_id: ConnectionId) -> None:
@@ -300,21 +256,8 @@ async def blank(session: TenantSession, connection_id: ConnectionId) -> None:
         )
 
 
-async def due(
-    session: SweepSession, now: datetime, limit: int
-) -> Sequence[tuple[TenantId, CalendarUserId]]:
-    """Say whose events are to be decided."""
-    statement = (
-        select(events.c.tenant_id, events.c.user_id)
-        .where(events.c.decide_due_at <= now)
-        .distinct()
-        .limit(limit)
-    )
-    found = await session.execute(statement)
-    return [(TenantId(row.tenant_id), CalendarUserId(row.user_id)) for row in found]
-
-
-def _joined() -> Select[Any]:
+def joined() -> Select[Any]:
+    """Select rows with what their connection says."""
     return (
         select(
             events,

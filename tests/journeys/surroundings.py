@@ -62,7 +62,7 @@ class Rings:
 
 def plainly() -> httpx.AsyncHTTPTransport:
     """Return the network without TLS, whose certificates take longer to load than most tests."""
-    return httpx.AsyncHTTPTransport(verify=False)  # noqa: S501 - loopback, plain http
+    return httpx.AsyncHTTPTransport(verify=False)
 
 
 @asynccontextmanager

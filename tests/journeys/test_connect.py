@@ -72,10 +72,8 @@ async def test_a_state_opens_once(stage: Stage, provider: Provider, email: str) 
     assert await stored(stage) == (1, 1)
 
 
-@both
-async def test_a_forged_state_is_unknown_and_stores_nothing(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_a_forged_state_is_unknown_and_stores_nothing(stage: Stage) -> None:
+    provider, email = PEOPLE[0]
     answer = await consented(stage, provider, email)
 
     with pytest.raises(Missing):
@@ -90,10 +88,8 @@ async def test_an_answer_without_a_state_is_unknown(stage: Stage) -> None:
         await connect.finish(stage.services, Provider.GOOGLE, {"code": "x"})
 
 
-@both
-async def test_a_state_lapses_after_ten_minutes_and_stores_nothing(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_a_state_lapses_after_ten_minutes_and_stores_nothing(stage: Stage) -> None:
+    provider, email = PEOPLE[1]
     answer = await consented(stage, provider, email)
     stage.world.clock.advance(timedelta(minutes=10))
 
@@ -151,11 +147,11 @@ async def test_only_an_address_of_the_allow_list_is_redirected_to(stage: Stage) 
     assert [fault.pointer for fault in refused.value.faults] == ["/redirect_url"]
 
 
-@both
 @pytest.mark.parametrize("decision", ["allow", "deny"])
 async def test_the_outcome_is_appended_to_the_redirect_and_its_query_kept(
-    stage: Stage, provider: Provider, email: str, decision: str
+    stage: Stage, decision: str
 ) -> None:
+    provider, email = PEOPLE[1]
     await policy.change_own(stage.services, stage.context, {"redirect_urls": (BACK,)})
     wish = ConnectWish(provider=provider, customer_user_id="ann & co", redirect_url=BACK)
 
@@ -210,10 +206,8 @@ async def test_a_token_service_that_is_down_costs_the_consent_and_no_more(
     assert await stored(stage) == (1, 1)
 
 
-@both
-async def test_an_account_whose_calendars_cannot_be_listed_is_not_stored(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_an_account_whose_calendars_cannot_be_listed_is_not_stored(stage: Stage) -> None:
+    provider, email = PEOPLE[0]
     stage.world.faults.add(LISTS[provider], "503_json")
 
     failed = await stage.connect(provider, email)

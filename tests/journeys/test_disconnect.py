@@ -35,10 +35,8 @@ async def grants_kept(stage: Stage) -> list[int]:
     return await stage.look("select length(grant_sealed) from connections")
 
 
-@both
-async def test_a_disconnected_account_is_hidden_at_once_and_told(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_a_disconnected_account_is_hidden_at_once_and_told(stage: Stage) -> None:
+    provider, email = PEOPLE[0]
     user_id = await stage.onboard(provider, email)
 
     await part(stage, user_id)
@@ -64,10 +62,8 @@ async def test_a_farewell_stops_watches_gives_the_grant_back_and_forgets_it(
     assert await grants_kept(stage) == [0]
 
 
-@both
-async def test_bots_of_a_disconnected_account_are_cancelled_with_the_reason(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_bots_of_a_disconnected_account_are_cancelled_with_the_reason(stage: Stage) -> None:
+    provider, email = PEOPLE[0]
     stage.hold_meeting(email, "Weekly", 2 * HOUR)
     user_id = await stage.onboard(provider, email)
 
@@ -79,10 +75,8 @@ async def test_bots_of_a_disconnected_account_are_cancelled_with_the_reason(
     assert await stage.told_of_bots() == ["bot.scheduled", "bot.cancelled"]
 
 
-@both
-async def test_a_bot_that_is_out_is_called_back(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_a_bot_that_is_out_is_called_back(stage: Stage) -> None:
+    provider, email = PEOPLE[0]
     stage.hold_meeting(email, "Now", timedelta(seconds=60))
     user_id = await stage.onboard(provider, email)
 
@@ -92,11 +86,9 @@ async def test_a_bot_that_is_out_is_called_back(
     assert [bot.status for bot in stage.fleet.bots.values()] == ["recalled"]
 
 
-@both
 @pytest.mark.parametrize("purge", [True, False])
-async def test_its_events_are_deleted_or_kept_as_is_wished(
-    stage: Stage, provider: Provider, email: str, *, purge: bool
-) -> None:
+async def test_its_events_are_deleted_or_kept_as_is_wished(stage: Stage, *, purge: bool) -> None:
+    provider, email = PEOPLE[0]
     stage.hold_meeting(email, "Weekly", 2 * HOUR)
     user_id = await stage.onboard(provider, email)
 
@@ -127,10 +119,8 @@ async def test_connecting_again_brings_its_events_and_bots_back(
     assert len(watches(stage)) == 1
 
 
-@both
-async def test_who_comes_back_before_the_farewell_keeps_everything(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_who_comes_back_before_the_farewell_keeps_everything(stage: Stage) -> None:
+    provider, email = PEOPLE[1]
     stage.hold_meeting(email, "Weekly", 2 * HOUR)
     user_id = await stage.onboard(provider, email)
 
@@ -144,10 +134,8 @@ async def test_who_comes_back_before_the_farewell_keeps_everything(
     assert await stage.look("select error_code from calendars") == [None]
 
 
-@both
-async def test_a_disconnected_account_is_read_no_more(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_a_disconnected_account_is_read_no_more(stage: Stage) -> None:
+    provider, email = PEOPLE[0]
     user_id = await stage.onboard(provider, email)
     await part(stage, user_id)
     await stage.settle()

@@ -193,10 +193,8 @@ async def test_a_sync_that_finds_nothing_new_writes_nothing(
     assert await stage.look("select decided_at from decisions") == decided
 
 
-@both
-async def test_events_without_a_link_are_kept_and_not_recorded(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_events_without_a_link_are_kept_and_not_recorded(stage: Stage) -> None:
+    provider, email = PEOPLE[0]
     stage.hold_meeting(email, "Lunch", HOUR, link="")
 
     await stage.onboard(provider, email)
@@ -322,10 +320,10 @@ async def test_a_calendar_is_looked_at_again_before_its_bot_leaves(
     assert [bot.status for bot in await stage.bots()] == ["cancelled"]
 
 
-@both
 async def test_a_calendar_that_is_deselected_is_shown_no_more_until_it_is_selected_again(
-    stage: Stage, provider: Provider, email: str
+    stage: Stage,
 ) -> None:
+    provider, email = PEOPLE[0]
     stage.hold_meeting(email, "Weekly", 2 * HOUR)
     user_id = await stage.onboard(provider, email)
     (calendar,) = (await stage.calendars(user_id)).values()
@@ -373,10 +371,8 @@ async def test_a_calendar_that_its_account_shows_no_longer_is_let_go(
     assert [bot.status for bot in await stage.bots()] == ["cancelled"]
 
 
-@both
-async def test_everything_of_a_person_is_synced_at_once_on_request(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_everything_of_a_person_is_synced_at_once_on_request(stage: Stage) -> None:
+    provider, email = PEOPLE[0]
     second_calendar(stage, provider, email)
     user_id = await stage.onboard(provider, email)
     silence(stage)

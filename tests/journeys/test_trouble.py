@@ -125,10 +125,8 @@ async def test_tokens_are_refreshed_over_the_days(
     assert await health(stage) == ["active"]
 
 
-@both
-async def test_several_who_need_a_fresh_token_cause_one_refresh(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_several_who_need_a_fresh_token_cause_one_refresh(stage: Stage) -> None:
+    provider, email = PEOPLE[1]
     user_id = await stage.onboard(provider, email)
     (connection,) = await stage.connections(user_id)
     stage.world.clock.advance(2 * HOUR)
@@ -147,10 +145,8 @@ async def test_several_who_need_a_fresh_token_cause_one_refresh(
     assert await refreshes(stage) == 1
 
 
-@both
-async def test_a_refresher_that_died_is_followed_by_another(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_a_refresher_that_died_is_followed_by_another(stage: Stage) -> None:
+    provider, email = PEOPLE[0]
     user_id = await stage.onboard(provider, email)
     (connection,) = await stage.connections(user_id)
     stage.world.clock.advance(2 * HOUR)
@@ -204,10 +200,8 @@ async def test_a_refused_refresh_token_is_told_once_and_polling_stops(
     assert await stage.look("select due_at from calendars") == [None, None]
 
 
-@both
-async def test_a_notice_for_who_must_reconnect_leaves_nothing_due(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_a_notice_for_who_must_reconnect_leaves_nothing_due(stage: Stage) -> None:
+    provider, email = PEOPLE[0]
     await stage.onboard(provider, email)
     withdraw(stage, provider, email)
     await stage.pass_time(POLL)
@@ -219,10 +213,8 @@ async def test_a_notice_for_who_must_reconnect_leaves_nothing_due(
     assert await stage.titles() == []
 
 
-@both
-async def test_syncing_who_must_reconnect_says_so_at_once(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_syncing_who_must_reconnect_says_so_at_once(stage: Stage) -> None:
+    provider, email = PEOPLE[0]
     user_id = await stage.onboard(provider, email)
     withdraw(stage, provider, email)
     await stage.pass_time(POLL)
@@ -234,10 +226,8 @@ async def test_syncing_who_must_reconnect_says_so_at_once(
     await stage.settle()
 
 
-@both
-async def test_bots_of_the_next_day_leave_and_later_ones_do_not(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_bots_of_the_next_day_leave_and_later_ones_do_not(stage: Stage) -> None:
+    provider, email = PEOPLE[0]
     stage.hold_meeting(email, "Within", 23 * HOUR)
     stage.hold_meeting(email, "Beyond", 26 * HOUR)
     await stage.onboard(provider, email)
@@ -276,10 +266,8 @@ async def test_connecting_again_restores_everything(
     assert sorted(map(str, live)) == ["Moved", "New"]
 
 
-@both
-async def test_a_sync_that_still_runs_does_not_call_a_connection_well(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_a_sync_that_still_runs_does_not_call_a_connection_well(stage: Stage) -> None:
+    provider, email = PEOPLE[1]
     second_calendar(stage, provider, email)
     user_id = await stage.onboard(provider, email)
     one, other = (await stage.calendars(user_id)).values()
@@ -296,10 +284,8 @@ async def test_a_sync_that_still_runs_does_not_call_a_connection_well(
     assert [kind for kind, _ in await stage.told()].count("calendar.needs_reauth") == 1
 
 
-@both
-async def test_an_old_refusal_does_not_undo_a_new_consent(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_an_old_refusal_does_not_undo_a_new_consent(stage: Stage) -> None:
+    provider, email = PEOPLE[1]
     user_id = await stage.onboard(provider, email)
     (connection,) = await stage.connections(user_id)
     stage.world.clock.advance(2 * HOUR)
@@ -349,10 +335,10 @@ async def test_one_calendar_that_is_refused_three_times_is_let_go(
     assert await stage.titles() == []
 
 
-@both
 async def test_a_calendar_that_was_throttled_is_not_let_go_at_the_first_refusal(
-    stage: Stage, provider: Provider, email: str
+    stage: Stage,
 ) -> None:
+    provider, email = PEOPLE[0]
     team = second_calendar(stage, provider, email)
     user_id = await stage.onboard(provider, email)
     calendar = (await stage.calendars(user_id))["Team"]

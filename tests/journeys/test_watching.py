@@ -193,8 +193,8 @@ async def test_the_secret_of_another_watch_does_not_fit(
     assert (status, await stage.look(DUE, now=stage.now)) == (202, [])
 
 
-@both
-async def test_an_unknown_address_is_missing(stage: Stage, provider: Provider, email: str) -> None:
+async def test_an_unknown_address_is_missing(stage: Stage) -> None:
+    provider, email = PEOPLE[0]
     await stage.onboard(provider, email)
     (watch,) = watches(stage)
 
@@ -218,8 +218,8 @@ async def test_nonsense_at_a_known_address_is_taken_and_ignored(
     assert (answer.status, await stage.look(DUE, now=stage.now)) == (202, [])
 
 
-@both
-async def test_a_burst_of_notices_is_one_sync(stage: Stage, provider: Provider, email: str) -> None:
+async def test_a_burst_of_notices_is_one_sync(stage: Stage) -> None:
+    provider, email = PEOPLE[0]
     await stage.onboard(provider, email)
 
     for number in range(5):
@@ -232,10 +232,8 @@ async def test_a_burst_of_notices_is_one_sync(stage: Stage, provider: Provider, 
     assert [kind for kind, _ in await stage.told()].count("calendar.events_changed") == 1
 
 
-@both
-async def test_a_watch_that_comes_too_late_for_its_connection_is_not_kept_up(
-    stage: Stage, provider: Provider, email: str
-) -> None:
+async def test_a_watch_that_comes_too_late_for_its_connection_is_not_kept_up(stage: Stage) -> None:
+    provider, email = PEOPLE[1]
     connected = await stage.connect(provider, email)
     (connection,) = await stage.connections(connected.user_id)
     (calendar,) = (await stage.calendars(connected.user_id)).values()
