@@ -181,12 +181,12 @@ async def lateness(bench: Bench, table: Table) -> None:
         start = first + timedelta(seconds=20)
         await bench.hold("At once", start, f"https://zoom.us/j/7000000{number:04}", BOB)
     sweeper, departures = Sweeper(bench.services), Departures(bench.services)
-    working = [asyncio.create_task(sweeper.run()), asyncio.create_task(departures.run())]
+    stop = asyncio.Event()
+    working = [asyncio.create_task(each.run(stop)) for each in (sweeper, departures)]
     bare = await bare_departures(bench, first - timedelta(seconds=90) + timedelta(seconds=30))
     await bench.services.clock.sleep_until(first - timedelta(seconds=90 - 45))
-    for task in working:
-        task.cancel()
-    await asyncio.gather(*working, return_exceptions=True)
+    stop.set()
+    await asyncio.gather(*working)
     orders = (await bench.http.get(f"{bench.sandbox}/sandbox/fleet/bots")).json()["bots"]
     mine = [o for o in orders if not o["body"]["bot_id"].startswith("bare")]
     table.add_row(*_late("spread, ours", [o for o in mine if "/j/8" in o["body"]["meeting_url"]]))

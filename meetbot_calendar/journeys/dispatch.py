@@ -25,8 +25,8 @@ from meetbot_calendar.storage.bot_leases import Held
 from tenants.identity import TenantId, new_id
 from tenants.storage.session import TenantSession
 
-_HOLD = 30.0  # seconds a held bot stays ours before it leaves
-_TALK = 25.0  # seconds a send may take before another worker asks what became of it
+_HOLD = 2.0  # seconds past its instant after which another worker may take a held bot
+_TALK = 20.0  # seconds a send may take before another worker asks what became of it
 _MOMENT = 0.5  # seconds that a record waits for more answers to join it
 _AGAIN = timedelta(seconds=10)
 _ALARM = timedelta(seconds=60)

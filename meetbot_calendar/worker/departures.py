@@ -11,6 +11,7 @@ from meetbot_calendar.journeys import dispatch, sweep
 from meetbot_calendar.journeys.dispatch import Held
 from meetbot_calendar.journeys.outages import DatabaseDown
 from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.worker.endings import let_end, pause
 from tenants.identity import TenantId
 
 log = structlog.get_logger("departures")
@@ -26,34 +27,23 @@ class Departures:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._waiting: set[asyncio.Task[None]] = set()
+        self._firing: set[asyncio.Task[None]] = set()
         self._rung = asyncio.Event()
 
     def ring(self) -> None:
         """Look at once: a bot became due that was not a moment ago."""
         self._rung.set()
 
-    async def run(self) -> None:
-        """Hold and fire until cancelled; what is held when it ends is let go by its lease."""
-        try:
-            while True:
-                self._rung.clear()
-                await self._hold()
-                await self._pause()
-        finally:
-            for task in self._waiting:
-                task.cancel()
-            await asyncio.gather(*self._waiting, return_exceptions=True)
-
-    async def _pause(self) -> None:
+    async def run(self, stop: asyncio.Event) -> None:
+        """Hold and fire until told to stop; whoever waits then is let go by the lease's end."""
         clock = self._services.clock
-        until = clock.now() + clock.patience(_EVERY)
-        sleeping = asyncio.ensure_future(clock.sleep_until(until))
-        ringing = asyncio.ensure_future(self._rung.wait())
-        try:
-            await asyncio.wait({sleeping, ringing}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
-            ringing.cancel()
+        while not stop.is_set():
+            self._rung.clear()
+            await self._hold()
+            await pause(self._services, clock.now() + clock.patience(_EVERY), stop, self._rung)
+        for task in self._waiting - self._firing:
+            task.cancel()
+        await let_end(self._waiting)
 
     async def _hold(self) -> None:
         ahead = self._services.clock.patience(_AHEAD)
@@ -72,9 +62,12 @@ class Departures:
         task = asyncio.create_task(self._depart(tenant_id, due_at, held))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
+        task.add_done_callback(self._firing.discard)
 
     async def _depart(self, tenant_id: TenantId, due_at: datetime, held: list[Held]) -> None:
         await self._services.clock.sleep_until(due_at)
+        if (this := asyncio.current_task()) is not None:
+            self._firing.add(this)
         with structlog.contextvars.bound_contextvars(tenant_id=tenant_id):
             try:
                 gone = await dispatch.fire(self._services, tenant_id, held)

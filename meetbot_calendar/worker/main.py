@@ -22,14 +22,11 @@ async def work(services: Services, jobs: Jobs, stop: asyncio.Event) -> None:
     """Work until told to stop."""
     sweeper, departures = Sweeper(services), Departures(services)
     async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(sweeper.run()),
-            group.create_task(departures.run()),
-            group.create_task(_listen(services, jobs, sweeper, departures)),
-        ]
+        group.create_task(sweeper.run(stop))
+        group.create_task(departures.run(stop))
+        listening = group.create_task(_listen(services, jobs, sweeper, departures))
         await stop.wait()
-        for task in tasks:
-            task.cancel()
+        listening.cancel()
 
 
 async def _listen(
@@ -52,10 +49,16 @@ async def _listen(
 
 
 async def _close(worker: Worker) -> None:
+    """Close what arq opened; a connection that was in use when it was cancelled, too."""
+    if worker._pool is None:  # noqa: SLF001 - arq has no other way to ask whether it ever opened
+        return
+    connections = worker.pool.connection_pool
     try:
         await worker.close()
     except (RedisError, OSError):
         return  # there is nothing left to close
+    finally:
+        await connections.disconnect(inuse_connections=True)
 
 
 def _arq(jobs: Jobs, sweeper: Sweeper, departures: Departures) -> Worker:

@@ -8,6 +8,7 @@ import structlog
 from meetbot_calendar.journeys import sweep
 from meetbot_calendar.journeys.outages import DatabaseDown
 from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.worker.endings import let_end, pause
 from meetbot_calendar.worker.tasks import perform
 from tenants.identity import TenantId
 
@@ -28,22 +29,18 @@ class Sweeper:
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._rung_again: set[tuple[str, str]] = set()
 
-    async def run(self) -> None:
-        """Sweep until cancelled, and let what runs end with it."""
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sweep until told to stop; what is under way then may end within a moment."""
         services = self._services
         expire_at = services.clock.now()
-        try:
-            while True:
-                looked_at = services.clock.now()
-                await self._look()
-                if looked_at >= expire_at:
-                    expire_at = looked_at + _EXPIRE_EVERY
-                    await self._expire()
-                await services.clock.sleep_until(looked_at + services.clock.patience(_EVERY))
-        finally:
-            for task in self._running.values():
-                task.cancel()
-            await asyncio.gather(*self._running.values(), return_exceptions=True)
+        while not stop.is_set():
+            looked_at = services.clock.now()
+            await self._look()
+            if looked_at >= expire_at:
+                expire_at = looked_at + _EXPIRE_EVERY
+                await self._expire()
+            await pause(services, looked_at + services.clock.patience(_EVERY), stop)
+        await let_end(self._running.values())
 
     async def _look(self) -> None:
         try:
