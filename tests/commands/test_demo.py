@@ -22,7 +22,7 @@ PARTS = ("meetbot_calendar api", "meetbot_calendar worker", "valkey-server", "po
 
 @contextmanager
 def demo(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the demo, thirty times as fast as the clock, until it has told its story."""
+    """Run the demo, twelve times as fast as the clock, until it has told its story."""
     port = free_port()
     settings = {
         "MEETBOT_DATA_DIR": str(data_dir),
@@ -30,7 +30,7 @@ def demo(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
         "MEETBOT_PUBLIC_URL": f"http://127.0.0.1:{port}",
     }
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "meetbot_calendar", "up", "--demo", "--speed", "30"],
+        [sys.executable, "-P", "-m", "meetbot_calendar", "up", "--demo", "--speed", "12"],
         cwd=data_dir.parent,
         env=child_environment(settings),
         stdout=subprocess.PIPE,
