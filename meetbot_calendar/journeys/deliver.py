@@ -19,7 +19,7 @@ from meetbot_calendar.deliveries.poster import Answered
 from meetbot_calendar.errors import Conflict, Missing
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import deliveries, messages
+from meetbot_calendar.storage import deliveries, endpoints, messages
 from meetbot_calendar.storage.deliveries import Parcel
 from tenants.identity import TenantContext, TenantId, new_id
 from tenants.storage.session import TenantSession
@@ -134,7 +134,7 @@ async def send_test(
 
 
 async def _check_enabled(session: TenantSession, endpoint_id: EndpointId) -> None:
-    endpoint = await deliveries.endpoint_of(session, endpoint_id)
+    endpoint = await endpoints.get(session, endpoint_id)
     if endpoint is None:
         raise Missing("There is no such webhook endpoint.")
     if endpoint.status == "disabled":

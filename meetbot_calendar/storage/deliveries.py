@@ -16,6 +16,7 @@ from meetbot_calendar.deliveries.model import (
     Endpoint,
     EndpointId,
 )
+from meetbot_calendar.storage import endpoints
 from meetbot_calendar.storage.tables import (
     deliveries,
     delivery_attempts,
@@ -65,7 +66,7 @@ async def claim(
     row = (await session.execute(statement)).one_or_none()
     if row is None:
         return None
-    endpoint = await endpoint_of(session, row.endpoint_id)
+    endpoint = await endpoints.get(session, row.endpoint_id)
     if endpoint is None:
         return None
     sealed = select(messages.c.body).where(messages.c.id == row.message_id)
@@ -182,28 +183,6 @@ async def rearm(session: TenantSession, delivery_id: DeliveryId, now: datetime) 
     )
     row = (await session.execute(statement)).one_or_none()
     return None if row is None else delivery_of(row)
-
-
-async def endpoint_of(session: TenantSession, endpoint_id: EndpointId) -> Endpoint | None:
-    """Return one endpoint with its secrets."""
-    statement = select(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
-    row = (await session.execute(statement)).one_or_none()
-    if row is None:
-        return None
-    return Endpoint(
-        id=row.id,
-        tenant_id=row.tenant_id,
-        url=row.url,
-        events=tuple(row.events),
-        description=row.description,
-        status=row.status,
-        disabled_reason=row.disabled_reason,
-        failing_since=row.failing_since,
-        secrets=session.open(row.id, row.secrets, tuple[str, ...]),
-        old_secret_until=row.old_secret_until,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
 
 
 async def due(
