@@ -28,6 +28,7 @@ class Sweeper:
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._rung_again: set[tuple[str, str]] = set()
+        self._is_ending = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sweep until told to stop; what is under way then may end within a moment."""
@@ -40,6 +41,7 @@ class Sweeper:
                 expire_at = looked_at + _EXPIRE_EVERY
                 await self._expire()
             await pause(services, looked_at + services.clock.patience(_EVERY), stop)
+        self._is_ending = True
         await let_end(self._running.values())
 
     async def _look(self) -> None:
@@ -58,6 +60,8 @@ class Sweeper:
     def start(self, kind: str, tenant_id: TenantId, row_id: str, *, rung: bool = False) -> None:
         """Start one journey, unless this very row is at work here: then a ring runs it again."""
         name = (kind, row_id)
+        if self._is_ending:
+            return  # its row stays due, and whoever sweeps next finds it
         if name in self._running:
             if rung:
                 self._rung_again.add(name)

@@ -18,7 +18,7 @@ from meetbot_calendar.gateways.transport import Transport, open_transport
 from meetbot_calendar.journeys import connect, dispatch, endpoints, rule_sets, sweep, tenants
 from meetbot_calendar.journeys.connect import ConnectWish, Finished
 from meetbot_calendar.journeys.endpoints import EndpointWish
-from meetbot_calendar.journeys.services import House, Services
+from meetbot_calendar.journeys.services import House, Services, WakeUps
 from meetbot_calendar.journeys.tenants import TenantWish
 from meetbot_calendar.sandbox.app import create_app as create_sandbox
 from meetbot_calendar.sandbox.customer_inbox import CustomerState, Message
@@ -228,8 +228,13 @@ class Stage(msgspec.Struct, kw_only=True):
 
 
 @asynccontextmanager
-async def set_stage(database_url: str, folder: Path) -> AsyncIterator[Stage]:
-    """Build everything on a fresh database; Ann has a Google account, Bob one at Microsoft."""
+async def set_stage(
+    database_url: str, folder: Path, wakeups: WakeUps | None = None
+) -> AsyncIterator[Stage]:
+    """Build everything on a fresh database; Ann has a Google account, Bob one at Microsoft.
+
+    Without ``wakeups`` nobody hears the rings.
+    """
     world = World(StillClock(), transport=plainly())
     for provider, email in PEOPLE:
         name = email.partition("@")[0].title()
@@ -257,7 +262,7 @@ async def set_stage(database_url: str, folder: Path) -> AsyncIterator[Stage]:
             operator_apps=admitted(world, near.url),
             fleet=fleet_at(world, transport, far.url),
             poster=await stack.enter_async_context(open_endpoints(allow_private=True)),
-            wakeups=rings,
+            wakeups=wakeups or rings,
             house=_house(near.url),
         )
         doors.append(inbound_door(services))

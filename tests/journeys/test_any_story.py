@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
@@ -147,8 +148,9 @@ BEGINNINGS = st.lists(st.tuples(*NUMBERS), min_size=2, max_size=4)
 STEPS = st.lists(st.tuples(st.sampled_from(ACTS), *NUMBERS), min_size=6, max_size=14)
 
 
+@pytest.mark.timeout(300)  # ten whole stages
 @settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink takes longer than we have
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
