@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from meetbot_calendar.calendars.model import Calendar, ConnectionId, Grant
-from meetbot_calendar.errors import CalendarGone, InstallationFault, MeetbotError, TryLater
+from meetbot_calendar.errors import CalendarGone, MeetbotError
 from meetbot_calendar.journeys import grants
 from meetbot_calendar.journeys.ringing import ring_calendars, ring_decide
 from meetbot_calendar.journeys.services import Services
@@ -84,7 +84,7 @@ async def farewell(services: Services, tenant_id: TenantId, connection_id: Conne
         shared = await sealed_grants.shares_grant(gate, connection_id)
     try:
         await _give_back(services, row, revoke=not shared)
-    except (TryLater, InstallationFault):
+    except MeetbotError:
         if now < row.connection.updated_at + _FAREWELL_AT_MOST:
             async with services.database.tenant(tenant_id) as session:
                 await connections.postpone(session, connection_id, now + _FAREWELL_AGAIN)

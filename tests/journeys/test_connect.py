@@ -9,7 +9,7 @@ import pytest
 
 from meetbot_calendar.calendars.model import Account, Provider
 from meetbot_calendar.errors import InstallationFault, Invalid, Missing
-from meetbot_calendar.journeys import connect, policy
+from meetbot_calendar.journeys import connect, policy, sweep
 from meetbot_calendar.journeys.connect import ConnectWish, Finished
 from meetbot_calendar.storage import connections
 from tenants.identity import CalendarUserId
@@ -97,6 +97,17 @@ async def test_a_state_lapses_after_ten_minutes_and_stores_nothing(stage: Stage)
         await connect.finish(stage.services, provider, answer)
 
     assert await stored(stage) == (0, 0)
+
+
+async def test_consents_that_nobody_finished_are_forgotten(stage: Stage) -> None:
+    await stage.consent_link(Provider.GOOGLE)
+    stage.world.clock.advance(timedelta(minutes=9))
+    await stage.consent_link(Provider.OUTLOOK)
+    stage.world.clock.advance(timedelta(minutes=2))
+
+    await sweep.expire(stage.services)
+
+    assert await stage.look("select provider from oauth_states") == ["outlook"]
 
 
 async def test_a_state_is_of_one_provider_and_used_up_at_another(stage: Stage) -> None:

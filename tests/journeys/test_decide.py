@@ -1,12 +1,13 @@
 """Rules, overrides and policy become bots: one for each meeting that is wanted."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import decide, policy, rule_sets, steer, users
+from meetbot_calendar.journeys import decide, policy, rule_sets, steer, sync, users
 from meetbot_calendar.journeys.steer import BotPatch
 from meetbot_calendar.journeys.users import UserChange
 from meetbot_calendar.sandbox import edits
@@ -249,6 +250,23 @@ async def test_a_shared_meeting_that_moves_keeps_its_one_bot(stage: Stage, organ
 
     (bot,) = await stage.bots()
     assert (bot.start, bot.join_at, bot.status) == (start, start - LEAD, "scheduled")
+
+
+async def test_two_people_decided_at_the_same_instant_share_one_bot(stage: Stage) -> None:
+    stage.hold_meeting(ANN, "Both", 2 * HOUR, BOB)
+    people = []
+    for (provider, email), name in zip(PEOPLE, ("ann", "bob"), strict=True):
+        connected = await stage.connect(provider, email, customer_user_id=name)
+        await stage.record_everything(connected.user_id)
+        people.append(connected.user_id)
+    for calendar_id in await stage.look("select id from calendars"):
+        await sync.sync(stage.services, stage.context.tenant_id, calendar_id)
+
+    deciding = (decide.decide(stage.services, stage.context.tenant_id, each) for each in people)
+    await asyncio.gather(*deciding)
+
+    assert [set(bot.user_ids) for bot in await stage.bots()] == [set(people)]
+    assert await stage.told_of_bots() == ["bot.scheduled"]
 
 
 async def test_a_shared_meeting_is_left_only_when_nobody_wants_it(stage: Stage) -> None:
