@@ -1,9 +1,17 @@
 """Which local ports are free, and who holds one that is not."""
 
+import random
 import socket
+import time
 from pathlib import Path
 
 _LISTENING = "0A"
+# Below 32768, where Linux begins to take ports for outgoing connections (ip_local_port_range):
+# while a server of ours is down, a client that calls it cannot be given the server's own port.
+_OURS = range(20_000, 32_768)
+_TRIES = 50
+_PATIENCE = 1.0  # seconds for which a killed server's port may outlive what is seen of it
+_STEP = 0.02
 
 
 def is_free(host: str, port: int) -> bool:
@@ -21,11 +29,24 @@ def is_free(host: str, port: int) -> bool:
 
 def free_port(wanted: int = 0) -> int:
     """Return ``wanted`` if it is free on 127.0.0.1, or else another port that is."""
-    if wanted and is_free("127.0.0.1", wanted):
-        return wanted
+    for port in (wanted, *random.sample(_OURS, _TRIES)):
+        if port and is_free("127.0.0.1", port):
+            return port
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
         return int(door.getsockname()[1])
+
+
+def same_port(remembered: int) -> int:
+    """Return the remembered port, or another if somebody else holds it for good.
+
+    Linux closes the sockets of a killed process after it has let go of the folder by which
+    ``vacate`` knows it, so the port of a server that has just been killed is waited for.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while remembered and not is_free("127.0.0.1", remembered) and time.monotonic() < deadline:
+        time.sleep(_STEP)
+    return free_port(remembered)
 
 
 def holder(port: int) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from meetbot_calendar.embedded.account import Account, server_account
 from meetbot_calendar.embedded.binaries import find_postgres, find_valkey
-from meetbot_calendar.embedded.ports import free_port
+from meetbot_calendar.embedded.ports import same_port
 from meetbot_calendar.embedded.postgres import Postgres
 from meetbot_calendar.embedded.site import Site
 from meetbot_calendar.embedded.started import Part, Started
@@ -136,8 +136,8 @@ class EmbeddedServers:
         postgres, valkey = state.postgres_port, state.valkey_port
         return msgspec.structs.replace(
             state,
-            postgres_port=free_port(postgres) if self._wants_postgres else postgres,
-            valkey_port=free_port(valkey) if self._wants_valkey else valkey,
+            postgres_port=same_port(postgres) if self._wants_postgres else postgres,
+            valkey_port=same_port(valkey) if self._wants_valkey else valkey,
         )
 
     def _site(self, name: str, account: Account, state: ServerState) -> Site:

@@ -1,8 +1,9 @@
 import os
 import socket
+import threading
 from pathlib import Path
 
-from meetbot_calendar.embedded.ports import free_port, holder, is_free
+from meetbot_calendar.embedded.ports import free_port, holder, is_free, same_port
 from meetbot_calendar.embedded.trouble import last_words, remedy_for, tail
 
 
@@ -30,6 +31,25 @@ def test_a_port_that_is_free_is_taken_again() -> None:
 
     assert free_port(port) == port
     assert is_free("127.0.0.1", port)
+
+
+def test_a_port_is_not_among_those_that_outgoing_connections_are_given() -> None:
+    assert {free_port() < 32_768 for _ in range(20)} == {True}
+
+
+def test_the_port_of_a_server_that_is_still_dying_is_waited_for() -> None:
+    door = socket.create_server(("127.0.0.1", free_port()))
+    port = door.getsockname()[1]
+    dying = threading.Timer(0.2, door.close)
+    dying.start()
+
+    assert same_port(port) == port
+    dying.join()
+
+
+def test_a_port_that_another_program_keeps_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        assert same_port(door.getsockname()[1]) != door.getsockname()[1]
 
 
 def test_a_holder_that_cannot_be_seen_is_another_program() -> None:
