@@ -23,9 +23,9 @@ from meetbot_calendar.gateways.google.wire import (
     listed_calendar,
     read_event,
 )
+from tests.recorded import recorded
 
 OURS = Path(__file__).resolve().parents[1] / "samples" / "google"
-FOUND = Path(__file__).resolve().parents[2] / ".." / "shared" / "samples" / "google_events"
 
 OWN = Setting(
     calendar=CalendarRef(
@@ -313,9 +313,8 @@ def test_the_calendar_list_is_understood() -> None:
 
 
 def test_every_sample_found_in_the_wild_is_read_or_skipped() -> None:
-    if not FOUND.is_dir():
-        pytest.skip("the samples lie beside the project's checkout, not in it")
-    rows = [json.loads(file.read_text())["event"] for file in sorted(FOUND.glob("*.json"))]
+    files = sorted(recorded("google_events").glob("*.json"))
+    rows = [json.loads(file.read_text())["event"] for file in files]
 
     events = [read_event(row, OWN) for row in rows]
 

@@ -1,12 +1,12 @@
 import asyncio
 import gzip
 import logging
-import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from meetbot_calendar.embedded.ports import free_port
 from meetbot_calendar.errors import GiveUp, OutcomeUnknown, TryLater
 from meetbot_calendar.gateways.transport import Answer, Transport, open_transport, retry_after
 from tests.loopback import Heard, answer, listening, says
@@ -18,13 +18,6 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 async def transport() -> AsyncIterator[Transport]:
     async with open_transport() as opened:
         yield opened
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def test_an_answer_comes_whole_with_lower_case_headers(transport: Transport) -> None:

@@ -1,14 +1,11 @@
 """The product runs on events that nobody here made up."""
 
-from pathlib import Path
-
 import pytest
 
 from meetbot_calendar.calendars.model import Provider
 from meetbot_calendar.storage import calendars, decisions
 from tests.journeys.stage import ANN, BOB, Stage
-
-SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "samples"
+from tests.recorded import recorded
 
 
 @pytest.mark.parametrize(
@@ -18,13 +15,12 @@ SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "samples"
 async def test_recorded_events_are_synced_and_decided(
     stage: Stage, provider: Provider, email: str, folder: str
 ) -> None:
-    if not SAMPLES.exists():
-        pytest.skip("the samples lie beside the project's checkout, not in it")
+    samples = recorded(folder)
     account = stage.world.directory.account(provider.value, email)
     assert account is not None
     calendar = stage.world.directory.primary(account)
     load = stage.world.folder_loaders[provider.value]
-    load(stage.world, SAMPLES / folder, calendar, to_present=True)
+    load(stage.world, samples, calendar, to_present=True)
 
     connected = await stage.connect(provider, email)
     await stage.record_everything(connected.user_id)

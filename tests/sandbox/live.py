@@ -11,6 +11,7 @@ import msgspec
 from litestar.types import ASGIApp
 
 from meetbot_calendar.commands.serve import serve
+from meetbot_calendar.embedded.ports import free_port
 from meetbot_calendar.sandbox.app import create_app
 from meetbot_calendar.sandbox.world import World
 
@@ -40,13 +41,6 @@ def serving(world: World) -> Iterator[Live]:
     loop, stop = stopping[0]
     loop.call_soon_threadsafe(stop.set)
     thread.join(timeout=10)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def wait_for(port: int) -> None:

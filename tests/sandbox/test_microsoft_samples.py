@@ -7,16 +7,13 @@ from typing import Any
 import pytest
 
 from meetbot_calendar.sandbox.microsoft.samples import brought, load_events, put_event
+from tests.recorded import recorded
 from tests.sandbox.outlook import Tenant
-
-SAMPLES = Path(__file__).resolve().parents[2] / ".." / "shared" / "samples" / "graph_events"
 
 
 @pytest.fixture
 def samples() -> Path:
-    if not SAMPLES.exists():
-        pytest.skip("the samples lie beside the project's checkout, not in it")
-    return SAMPLES
+    return recorded("graph_events")
 
 
 async def test_every_sample_loads_and_comes_back_in_a_delta_or_a_tombstone(

@@ -7,16 +7,13 @@ from typing import Any
 import pytest
 
 from meetbot_calendar.sandbox.samples import brought, insert_raw, load_samples
+from tests.recorded import recorded
 from tests.sandbox.site import ANN, NOW, Site, ids
-
-SAMPLES = Path(__file__).resolve().parents[2] / ".." / "shared" / "samples" / "google_events"
 
 
 @pytest.fixture
 def folder() -> Path:
-    if not SAMPLES.is_dir():
-        pytest.skip("the samples lie beside the project's checkout, not in it")
-    return SAMPLES
+    return recorded("google_events")
 
 
 def test_a_series_and_its_exceptions_move_together_by_whole_weeks() -> None:

@@ -1,6 +1,5 @@
 import json
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +9,8 @@ from hypothesis import strategies as st
 from meetbot_calendar.calendars.link_scanning import decode_entities, links_in
 from meetbot_calendar.calendars.meeting_links import FoundLink, LinkCandidate, find_link, room_of
 from meetbot_calendar.calendars.model import LinkField
+from tests.recorded import recorded
 
-SAMPLES = Path(__file__).resolve().parents[3] / ".." / "shared" / "samples" / "meeting_links.json"
 PLACES: dict[str, Any] = {
     "hangoutLink": "hangout_link",
     "location": "location",
@@ -39,11 +38,9 @@ def _in_description(text: str) -> str | None:
 
 
 def test_the_published_samples_are_found() -> None:
-    if not SAMPLES.exists():
-        pytest.skip("the samples lie beside the project's checkout, not in it")
     wrong = {}
 
-    for case in json.loads(SAMPLES.read_bytes())["cases"]:
+    for case in json.loads(recorded("meeting_links.json").read_bytes())["cases"]:
         found = find_link((LinkField(PLACES[case["where"]], case["text"]),))
         got = {"platform": found.platform, "url": found.url} if found else None
         if got not in (case["expect"], *case.get("accept", ())):
