@@ -33,7 +33,7 @@ from meetbot_calendar.web.bodies import StrictRequest
 from meetbot_calendar.web.frame import framed
 from meetbot_calendar.web.health import Probe
 from meetbot_calendar.web.landing import landing
-from meetbot_calendar.web.methods import answer_options
+from meetbot_calendar.web.methods import answer_options, without_body
 from meetbot_calendar.web.problems import answer
 from meetbot_calendar.web.reference import documents
 from meetbot_calendar.web.repeats import MOST_BYTES, Repeats
@@ -73,10 +73,13 @@ class Doors(Litestar):
             await super().__call__(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/schema" and not wants_page(cast("HTTPScope", scope)):
-            scope["path"] = "/schema/openapi.json"
-        if not await answer_options(self, cast("HTTPScope", scope), send):
-            await super().__call__(scope, receive, send)
+        asked = cast("HTTPScope", scope)
+        if asked["method"] == "HEAD":
+            asked["method"], send = "GET", without_body(send)
+        if asked["path"] == "/schema" and not wants_page(asked):
+            asked["path"] = "/schema/openapi.json"
+        if not await answer_options(self, asked, send):
+            await super().__call__(asked, receive, send)
 
 
 def create_app(

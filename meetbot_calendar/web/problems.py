@@ -1,5 +1,6 @@
 """The one table from error to problem document (RFC 9457)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -35,6 +36,7 @@ from meetbot_calendar.journeys.outages import (
     KeyServiceDown,
     KeyServiceRefused,
 )
+from meetbot_calendar.web.methods import with_head
 from rules.faults import RuleSetInvalid
 
 _LOG = structlog.get_logger("meetbot.web")
@@ -125,7 +127,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
 def describe(error: Exception) -> tuple[Problem, dict[str, str], dict[str, str]]:
     """Return the document, further members that it has, and headers that go with it."""
     if isinstance(error, HTTPException):
-        return _of_litestar(error), {}, dict(error.headers or {})
+        return _of_litestar(error), {}, _methods_told(error.headers or {})
     row = next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), None)
     if row is None or row.status == 500:  # noqa: PLR2004 - HTTP
         return _problem(500, "internal_error", "Something went wrong here; it is logged."), {}, {}
@@ -157,6 +159,10 @@ def _headers(error: MeetbotError, status: int) -> dict[str, str]:
     if isinstance(error, Unauthenticated):
         return {"WWW-Authenticate": 'Bearer realm="meetbot-calendar"'}
     return {"Retry-After": str(_RETRY_SECONDS)} if status == 503 else {}  # noqa: PLR2004 - HTTP
+
+
+def _methods_told(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: with_head(value) if name == "allow" else value for name, value in headers.items()}
 
 
 def _of_litestar(error: HTTPException) -> Problem:

@@ -56,6 +56,35 @@ async def test_a_wrong_method_is_told_which_are_right(house: OpenHouse) -> None:
     assert asked.headers["allow"] == wrong.headers["allow"]
 
 
+@pytest.mark.parametrize("path", ["/health/live", "/v1/api-keys", "/v1/nothing", "/schema"])
+async def test_head_says_what_get_would_without_its_body(house: OpenHouse, path: str) -> None:
+    _, door = await house.tenant()
+
+    told = await door.ask("GET", path, X_Request_Id="one")
+    asked = await door.ask("HEAD", path, X_Request_Id="one")
+
+    assert told.content
+    assert (asked.status_code, asked.content) == (told.status_code, b"")
+    assert asked.headers == told.headers
+
+
+async def test_head_is_a_method_of_what_can_be_read_alone(house: OpenHouse) -> None:
+    readable = await house.stranger.ask("OPTIONS", "/v1/api-keys")
+    written = await house.stranger.ask("OPTIONS", "/v1/calendar/connect/google")
+
+    assert readable.headers["allow"] == "GET, HEAD, OPTIONS, POST"
+    assert "HEAD" not in written.headers["allow"]
+
+
+async def test_a_method_of_a_strangers_making_names_no_series(house: OpenHouse) -> None:
+    await house.stranger.ask("GRABBLE", "/health/live")
+
+    metrics = (await house.stranger.get("/metrics")).text
+
+    assert "GRABBLE" not in metrics
+    assert 'meetbot_http_requests_total{method="other"' in metrics
+
+
 @pytest.mark.parametrize(
     "raw",
     [b"", b"{", b"nonsense", b'{"name": "x"}}', b"\xff\xfe", b'{"name": "\\ud800"}', b"[" * 5000],
