@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from meetbot_calendar.bots.model import Bot, BotId
-from meetbot_calendar.calendars.model import Calendar, Connection, EventId
+from meetbot_calendar.calendars.model import Calendar, Connection, EventId, Provider
 from meetbot_calendar.errors import Fault, Invalid, Missing
 from meetbot_calendar.journeys.acting import person
 from meetbot_calendar.journeys.paging import (
@@ -143,6 +143,22 @@ async def list_connections(
     async with services.database.tenant(context.tenant_id) as session:
         await person(session, context, user_id)
         return await connections.of_user(session, user_id)
+
+
+async def read_connection(
+    services: Services,
+    context: TenantContext,
+    user_id: CalendarUserId,
+    provider: Provider,
+    account_id: str,
+) -> Connection:
+    """Return a person's connection of one account."""
+    async with services.database.tenant(context.tenant_id) as session:
+        await person(session, context, user_id)
+        found = await connections.of_account(session, user_id, provider, account_id)
+    if found is None:
+        raise Missing(f"The {provider} account {account_id} is not connected.")
+    return found
 
 
 async def list_calendars(

@@ -39,6 +39,14 @@ async def find_account(
     return None if found is None else ConnectionId(found)
 
 
+async def of_account(
+    session: TenantSession, user_id: CalendarUserId, provider: Provider, account_id: str
+) -> Connection | None:
+    """Return the connection of one account; None where there is none, or it was removed."""
+    known = await find_account(session, user_id, provider, account_id)
+    return None if known is None else await get(session, known)
+
+
 async def save(session: TenantSession, new: NewConnection, now: datetime) -> ConnectionId:
     """Write a fresh connection, or bring an old one of the same account back to life."""
     values = {

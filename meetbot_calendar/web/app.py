@@ -33,6 +33,7 @@ from meetbot_calendar.web.bodies import StrictRequest
 from meetbot_calendar.web.frame import framed
 from meetbot_calendar.web.health import Probe
 from meetbot_calendar.web.landing import landing
+from meetbot_calendar.web.meetstream import router as meetstream
 from meetbot_calendar.web.methods import answer_options, without_body
 from meetbot_calendar.web.problems import answer
 from meetbot_calendar.web.reference import documents
@@ -52,6 +53,7 @@ _ROUTERS = (
     endpoints.router,
     outbox.router,
     accounts.router,
+    meetstream.router,
     inbound.router,
 )
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
+from litestar.typing import FieldDefinition
 
 from meetbot_calendar.errors import Fault, Invalid, Refused
 from meetbot_calendar.journeys.fitness import step, unfit
@@ -28,8 +29,15 @@ class StrictRequest(Request[Any, Any, Any]):
     async def json(self) -> object:
         """Decode the body; of the struct that the handler names, nothing looser."""
         wanted = self.route_handler.parsed_data_field
-        kind = Any if wanted is None else wanted.annotation
+        kind = Any if wanted is None else kind_of(wanted)
         return decode(await self.body(), kind)
+
+
+def kind_of(wanted: FieldDefinition) -> Any:  # noqa: ANN401 - whatever a handler asks for
+    """Return the struct that a handler wants of a body; ``X | None`` says it may be left out."""
+    if not wanted.is_optional:
+        return wanted.annotation
+    return next(inner.annotation for inner in wanted.inner_types if not inner.is_none_type)
 
 
 def decode(body: bytes, kind: type[T]) -> T:

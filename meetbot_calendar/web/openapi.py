@@ -14,6 +14,7 @@ from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.routes import HTTPRoute
 
 from meetbot_calendar.web.api.rules import RuleSetBody
+from meetbot_calendar.web.bodies import kind_of
 from meetbot_calendar.web.problems import Problem
 
 Json = dict[str, Any]
@@ -43,6 +44,7 @@ _TAGS = (
     ("Rules", "What decides which meetings are recorded."),
     ("Bots", "What is sent to meetings."),
     ("Webhooks", "Being told, and seeing how the telling went."),
+    ("MeetStream", "MeetStream's calendar surface, for its clients: another way to the same."),
     ("Service", "Health."),
     ("Inbound", "For providers and fleets; not called by you."),
 )
@@ -162,7 +164,7 @@ def _body_kinds(app: Litestar) -> Iterator[type[msgspec.Struct]]:
             for handler in route.route_handlers:
                 field = handler.parsed_data_field
                 if field is not None:
-                    yield field.annotation
+                    yield kind_of(field)
 
 
 def _reference(name: str) -> Json:

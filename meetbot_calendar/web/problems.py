@@ -1,6 +1,6 @@
 """The one table from error to problem document (RFC 9457)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -86,6 +86,7 @@ _NEXT_STEPS = {
         "Name the calendar user with ?user_id=mcu_… or the header X-Customer-User-Id,",
         "or use an API key that is bound to that calendar user.",
     ),
+    "no_calendar_user": ("Connect a calendar first: POST /v1/calendar/create_calendar.",),
     "unauthenticated": ("Send the header Authorization: Bearer KEY.",),
 }
 _TITLES = {
@@ -111,11 +112,20 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Turn any error into a problem document. What we did not foresee is logged and not told."""
+    return respond(request, error, lambda _: {})
+
+
+def respond(
+    request: Request[Any, Any, Any],
+    error: Exception,
+    more: Callable[[Problem], Mapping[str, object]],
+) -> Response[bytes]:
+    """Answer with a problem document that has ``more`` members, as a door's own clients know it."""
     problem, extra, headers = describe(error)
     if problem.status == 500:  # noqa: PLR2004 - HTTP
         _LOG.error("unforeseen", exc_info=error)
     problem = msgspec.structs.replace(problem, request_id=request.scope.get("request_id"))
-    body = msgspec.to_builtins(problem) | extra
+    body = msgspec.to_builtins(problem) | more(problem) | extra
     return Response(
         msgspec.json.encode(body),
         status_code=problem.status,

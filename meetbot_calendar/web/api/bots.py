@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Router, delete, get, patch
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter, SkipValidation
+from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
 from meetbot_calendar.bots.model import Bot, BotId, BotSource, BotStatus
 from meetbot_calendar.calendars.model import Platform
@@ -15,11 +15,13 @@ from meetbot_calendar.journeys.reading import BotFilter
 from meetbot_calendar.web.api.parts import (
     PAGED,
     Caller,
+    CustomerHeader,
     FromText,
     Given,
     LaterInstant,
     PageOf,
     ToText,
+    UserIdQuery,
     Wish,
     instant_of,
     page_of,
@@ -28,17 +30,6 @@ from meetbot_calendar.web.api.parts import (
 )
 from meetbot_calendar.web.auth import PERSON
 from tenants.identity import CalendarUserId
-
-UserIdQuery = Annotated[
-    str | None,
-    QueryParameter(name="user_id", max_length=64, description="For this calendar user alone."),
-]
-CustomerHeader = Annotated[
-    str | None,
-    HeaderParameter(
-        name="X-Customer-User-Id", max_length=255, description="The same, by your own id."
-    ),
-]
 
 
 class BotPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

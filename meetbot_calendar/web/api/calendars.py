@@ -101,7 +101,7 @@ def connection_view(connection: Connection) -> ConnectionView:
         status=connection.status,
         scopes=connection.scopes,
         last_sync_at=utc_or_none(connection.last_sync_at),
-        error=_trouble(connection.error_code, connection.error_detail),
+        error=trouble_view(connection.error_code, connection.error_detail),
         created_at=utc(connection.created_at),
         updated_at=utc(connection.updated_at),
     )
@@ -126,11 +126,12 @@ def calendar_view(state: CalendarState) -> CalendarView:
         last_complete_sync_at=utc_or_none(calendar.last_complete_sync_at),
         lag_seconds=state.lag_seconds,
         push=calendar.push,
-        error=_trouble(calendar.error_code, calendar.error_detail),
+        error=trouble_view(calendar.error_code, calendar.error_detail),
     )
 
 
-def _trouble(code: str | None, detail: str | None) -> TroubleView | None:
+def trouble_view(code: str | None, detail: str | None) -> TroubleView | None:
+    """Write what went wrong, where anything did."""
     return None if code is None else TroubleView(code=code, detail=detail)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 from litestar import Request
 from litestar.di import NamedDependency, Provide
-from litestar.params import QueryParameter, SkipValidation
+from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
 from meetbot_calendar.errors import Fault, Invalid
 from meetbot_calendar.journeys.paging import Listing, PageWish
@@ -48,6 +48,16 @@ _INSTANT: dict[str, Any] = {"max_length": 40, "schema_extra": {"format": "date-t
 InstantText = Annotated[str | None, QueryParameter(**_INSTANT)]
 FromText = Annotated[str | None, QueryParameter(name="from", **_INSTANT)]
 ToText = Annotated[str | None, QueryParameter(name="to", **_INSTANT)]
+UserIdQuery = Annotated[
+    str | None,
+    QueryParameter(name="user_id", max_length=64, description="For this calendar user alone."),
+]
+CustomerHeader = Annotated[
+    str | None,
+    HeaderParameter(
+        name="X-Customer-User-Id", max_length=255, description="The same, by your own id."
+    ),
+]
 
 
 class PageOf(msgspec.Struct, Generic[T], frozen=True, kw_only=True):

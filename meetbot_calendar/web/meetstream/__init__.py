@@ -1,0 +1,1 @@
+"""MeetStream's calendar surface, as its clients call it: other words, the same journeys behind."""

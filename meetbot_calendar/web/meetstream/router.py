@@ -1,0 +1,18 @@
+"""All of MeetStream's calendar routes, under ``/v1/calendar`` and so under ``/api/v1/calendar``."""
+
+from litestar import Router
+from litestar.exceptions import HTTPException
+
+from meetbot_calendar.web.auth import PERSON
+from meetbot_calendar.web.meetstream import connections
+from meetbot_calendar.web.meetstream.callers import ACTING
+from meetbot_calendar.web.meetstream.faults import answer
+
+router = Router(
+    "/v1/calendar",
+    route_handlers=[*connections.HANDLERS],
+    dependencies=ACTING,
+    exception_handlers={HTTPException: answer, Exception: answer},
+    opt=PERSON,
+    tags=["MeetStream"],
+)
