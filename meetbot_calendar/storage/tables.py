@@ -1,4 +1,4 @@
-"""The application's tables: connections to events, rules to bots, messages to attempts."""
+"""The application's tables: connections to events, rules to bots; what is told lies beside."""
 
 from sqlalchemy import (
     BigInteger,
@@ -6,7 +6,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Float,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -17,14 +16,27 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from tenants.storage.tables import identifier, instant, metadata, of_tenant, reference
+from meetbot_calendar.storage.outbox_tables import (
+    deliveries,
+    delivery_attempts,
+    messages,
+    webhook_endpoints,
+)
+from tenants.storage.tables import (
+    identifier,
+    instant,
+    metadata,
+    of_tenant,
+    reference,
+    referred,
+)
 
 oauth_states = Table(
     "oauth_states",
     metadata,
     Column("state_hash", LargeBinary, primary_key=True),
     of_tenant(),
-    reference("user_id", "calendar_users.id"),
+    *reference("user_id", "calendar_users"),
     Column("provider", Text, nullable=False),
     Column("content", LargeBinary, nullable=False, comment="sealed: PKCE verifier, redirect"),
     instant("created_at"),
@@ -37,7 +49,7 @@ connections = Table(
     metadata,
     identifier(),
     of_tenant(),
-    reference("user_id", "calendar_users.id"),
+    *reference("user_id", "calendar_users"),
     Column("provider", Text, nullable=False),
     Column("account_id", Text, nullable=False),
     Column("account_key", Text, nullable=False),
@@ -61,6 +73,7 @@ connections = Table(
     CheckConstraint("status in ('active', 'needs_reauth', 'error')", name="status"),
     UniqueConstraint("tenant_id", "user_id", "provider", "account_id"),
     Index(None, "due_at", postgresql_where=text("due_at is not null")),
+    referred(),
 )
 
 calendars = Table(
@@ -68,8 +81,8 @@ calendars = Table(
     metadata,
     identifier(),
     of_tenant(),
-    reference("user_id", "calendar_users.id"),
-    reference("connection_id", "connections.id"),
+    *reference("user_id", "calendar_users"),
+    *reference("connection_id", "connections"),
     Column("platform_id", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("is_primary", Boolean, nullable=False),
@@ -99,6 +112,7 @@ calendars = Table(
     Index(None, "due_at", postgresql_where=text("due_at is not null")),
     Index(None, "push_due_at", postgresql_where=text("push_due_at is not null")),
     Index(None, "tenant_id", "user_id"),
+    referred(),
 )
 
 watches = Table(
@@ -106,7 +120,7 @@ watches = Table(
     metadata,
     identifier(),
     of_tenant(),
-    reference("calendar_id", "calendars.id"),
+    *reference("calendar_id", "calendars"),
     Column("token_hash", LargeBinary, nullable=False, unique=True),
     Column("secret_hash", LargeBinary, nullable=False),
     Column("platform_watch_id", Text),
@@ -123,9 +137,9 @@ events = Table(
     metadata,
     identifier(),
     of_tenant(),
-    reference("user_id", "calendar_users.id"),
-    reference("connection_id", "connections.id"),
-    reference("calendar_id", "calendars.id"),
+    *reference("user_id", "calendar_users"),
+    *reference("connection_id", "connections"),
+    *reference("calendar_id", "calendars"),
     Column("platform_id", Text, nullable=False),
     Column("series_id", Text),
     instant("original_start", nullable=True),
@@ -152,18 +166,14 @@ events = Table(
     Index(None, "calendar_id", "series_id"),
     Index(None, "meeting_keys", postgresql_using="gin"),
     Index(None, "decide_due_at", postgresql_where=text("decide_due_at is not null")),
+    referred(),
 )
 
 rule_sets = Table(
     "rule_sets",
     metadata,
     of_tenant(),
-    Column(
-        "user_id",
-        Text,
-        ForeignKey("calendar_users.id", ondelete="CASCADE"),
-        primary_key=True,
-    ),
+    *reference("user_id", "calendar_users", primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("document", LargeBinary, comment="sealed; null where the version removed the rules"),
     Column("saved_by", Text, nullable=False),
@@ -174,7 +184,7 @@ decisions = Table(
     "decisions",
     metadata,
     of_tenant(),
-    Column("event_id", Text, ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
+    *reference("event_id", "events", primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("action", Text, nullable=False),
     Column("source", Text, nullable=False),
@@ -188,7 +198,7 @@ overrides = Table(
     "overrides",
     metadata,
     of_tenant(),
-    Column("event_id", Text, ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
+    *reference("event_id", "events", primary_key=True),
     Column("action", Text, nullable=False),
     Column("content", LargeBinary, comment="sealed bot_config"),
     Column("actor", Text, nullable=False),
@@ -232,85 +242,34 @@ bots = Table(
     Index(None, "tenant_id", "join_at", "id"),
     Index(None, "meeting_keys", postgresql_using="gin"),
     Index(None, "due_at", postgresql_where=text("due_at is not null")),
+    referred(),
 )
 
 bot_events = Table(
     "bot_events",
     metadata,
     of_tenant(),
-    Column("bot_id", Text, ForeignKey("bots.id", ondelete="CASCADE"), primary_key=True),
-    Column("event_id", Text, ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
-    reference("user_id", "calendar_users.id"),
+    *reference("bot_id", "bots", primary_key=True),
+    *reference("event_id", "events", primary_key=True),
+    *reference("user_id", "calendar_users"),
     Index(None, "event_id"),
     Index(None, "user_id"),
 )
 
-webhook_endpoints = Table(
-    "webhook_endpoints",
-    metadata,
-    identifier(),
-    of_tenant(),
-    Column("url", Text, nullable=False),
-    Column("events", ARRAY(Text), nullable=False),
-    Column("description", Text),
-    Column("status", Text, nullable=False),
-    Column("disabled_reason", Text),
-    instant("failing_since", nullable=True),
-    Column("secrets", LargeBinary, nullable=False, comment="sealed, newest first"),
-    instant("old_secret_until", nullable=True),
-    instant("created_at"),
-    instant("updated_at"),
-    CheckConstraint("status in ('enabled', 'disabled')", name="status"),
-    Index(None, "tenant_id"),
-)
-
-messages = Table(
-    "messages",
-    metadata,
-    identifier(),
-    of_tenant(),
-    Column("seq", BigInteger, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("bot_id", Text),
-    Column("body", LargeBinary, nullable=False, comment="sealed; the exact bytes that are signed"),
-    instant("created_at"),
-    UniqueConstraint("tenant_id", "seq"),
-)
-
-deliveries = Table(
+__all__ = [
+    "bot_events",
+    "bots",
+    "calendars",
+    "connections",
+    "decisions",
     "deliveries",
-    metadata,
-    identifier(),
-    of_tenant(),
-    reference("message_id", "messages.id"),
-    reference("endpoint_id", "webhook_endpoints.id"),
-    Column("type", Text, nullable=False),
-    Column("bot_id", Text),
-    Column("status", Text, nullable=False),
-    Column("attempts_made", Integer, nullable=False, server_default=text("0")),
-    instant("due_at", nullable=True),
-    instant("lease_until", nullable=True),
-    Column("lease_id", Text),
-    instant("created_at"),
-    instant("updated_at"),
-    CheckConstraint(
-        "status in ('pending', 'delivering', 'delivered', 'exhausted', 'cancelled')",
-        name="status",
-    ),
-    Index(None, "tenant_id", "id"),
-    Index(None, "due_at", postgresql_where=text("due_at is not null")),
-    Index(None, "endpoint_id"),
-)
-
-delivery_attempts = Table(
     "delivery_attempts",
-    metadata,
-    of_tenant(),
-    Column("delivery_id", Text, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
-    Column("number", Integer, primary_key=True),
-    instant("at"),
-    Column("status_code", Integer),
-    Column("latency_ms", Integer),
-    Column("error", Text),
-    Column("excerpt", LargeBinary, comment="sealed"),
-)
+    "events",
+    "messages",
+    "metadata",
+    "oauth_states",
+    "overrides",
+    "rule_sets",
+    "watches",
+    "webhook_endpoints",
+]

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -43,9 +44,23 @@ def of_tenant() -> Column[str]:
     return Column("tenant_id", Text, ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False)
 
 
-def reference(name: str, target: str, *, nullable: bool = False) -> Column[str]:
-    """Make a column that goes with the row it points at."""
-    return Column(name, Text, ForeignKey(target, ondelete="CASCADE"), nullable=nullable)
+def reference(
+    name: str, table: str, *, nullable: bool = False, primary_key: bool = False
+) -> tuple[Column[str], ForeignKeyConstraint]:
+    """Make a column that goes with the row it points at, which is of the same tenant.
+
+    PostgreSQL checks a reference past row-level security. Were the tenant no part of it, a row
+    could be hung onto another tenant's, and being refused would tell whether that one exists.
+    """
+    key = ForeignKeyConstraint(
+        ["tenant_id", name], [f"{table}.tenant_id", f"{table}.id"], ondelete="CASCADE"
+    )
+    return Column(name, Text, nullable=nullable, primary_key=primary_key), key
+
+
+def referred() -> UniqueConstraint:
+    """Make the constraint of a table that others refer to."""
+    return UniqueConstraint("tenant_id", "id")
 
 
 tenants = Table(
@@ -89,6 +104,7 @@ calendar_users = Table(
     instant("created_at"),
     instant("updated_at"),
     UniqueConstraint("tenant_id", "customer_user_id"),
+    referred(),
 )
 
 api_keys = Table(
@@ -96,7 +112,7 @@ api_keys = Table(
     metadata,
     identifier(),
     of_tenant(),
-    reference("user_id", "calendar_users.id", nullable=True),
+    *reference("user_id", "calendar_users", nullable=True),
     Column("name", Text, nullable=False),
     Column("prefix", Text, nullable=False),
     Column("key_hash", LargeBinary, nullable=False, unique=True),
@@ -155,5 +171,6 @@ __all__ = [
     "oauth_apps",
     "of_tenant",
     "reference",
+    "referred",
     "tenants",
 ]

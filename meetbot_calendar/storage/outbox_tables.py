@@ -1,0 +1,90 @@
+"""The tables of what is told to tenants: endpoints, messages, deliveries, attempts."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from tenants.storage.tables import identifier, instant, metadata, of_tenant, reference, referred
+
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    identifier(),
+    of_tenant(),
+    Column("url", Text, nullable=False),
+    Column("events", ARRAY(Text), nullable=False),
+    Column("description", Text),
+    Column("status", Text, nullable=False),
+    Column("disabled_reason", Text),
+    instant("failing_since", nullable=True),
+    Column("secrets", LargeBinary, nullable=False, comment="sealed, newest first"),
+    instant("old_secret_until", nullable=True),
+    instant("created_at"),
+    instant("updated_at"),
+    CheckConstraint("status in ('enabled', 'disabled')", name="status"),
+    Index(None, "tenant_id"),
+    referred(),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    identifier(),
+    of_tenant(),
+    Column("seq", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("bot_id", Text),
+    Column("body", LargeBinary, nullable=False, comment="sealed; the exact bytes that are signed"),
+    instant("created_at"),
+    UniqueConstraint("tenant_id", "seq"),
+    referred(),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    identifier(),
+    of_tenant(),
+    *reference("message_id", "messages"),
+    *reference("endpoint_id", "webhook_endpoints"),
+    Column("type", Text, nullable=False),
+    Column("bot_id", Text),
+    Column("status", Text, nullable=False),
+    Column("attempts_made", Integer, nullable=False, server_default=text("0")),
+    instant("due_at", nullable=True),
+    instant("lease_until", nullable=True),
+    Column("lease_id", Text),
+    instant("created_at"),
+    instant("updated_at"),
+    CheckConstraint(
+        "status in ('pending', 'delivering', 'delivered', 'exhausted', 'cancelled')",
+        name="status",
+    ),
+    Index(None, "tenant_id", "id"),
+    Index(None, "due_at", postgresql_where=text("due_at is not null")),
+    Index(None, "endpoint_id"),
+    referred(),
+)
+
+delivery_attempts = Table(
+    "delivery_attempts",
+    metadata,
+    of_tenant(),
+    *reference("delivery_id", "deliveries", primary_key=True),
+    Column("number", Integer, primary_key=True),
+    instant("at"),
+    Column("status_code", Integer),
+    Column("latency_ms", Integer),
+    Column("error", Text),
+    Column("excerpt", LargeBinary, comment="sealed"),
+)
