@@ -54,6 +54,14 @@ class Fleet(Protocol):
         """Call a bot back. One that is gone or done is fine. Raises as ``send`` does."""
         ...
 
+    async def ask(self, fleet_bot_id: str) -> Report | None:
+        """Ask what became of a bot that fell silent.
+
+        Returns the furthest that it has come, as a report; None where it has not joined, or the
+        fleet does not know it. Raises as ``send`` does.
+        """
+        ...
+
     def read_report(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Report:
         """Verify what somebody posted as a report of one bot, and map it to our words.
 

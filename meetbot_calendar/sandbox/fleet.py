@@ -101,9 +101,12 @@ async def order_bot(request: Asked, world: Here, runner: Runner) -> Response[Any
 
 @get("/bots/{fleet_id:str}")
 async def read_bot(request: Asked, runner: Runner, fleet_id: FromPath[str]) -> dict[str, Any]:
-    """Say where a bot is."""
+    """Say where a bot is, with the last thing that there was to report."""
     _check_key(request, runner.state)
-    return _shown(_bot(runner.state, fleet_id))
+    bot = _bot(runner.state, fleet_id)
+    genuine = [report for report in bot.reports if not report.forged]
+    last = msgspec.json.decode(genuine[-1].body) if genuine else None
+    return _shown(bot) | {"report": last}
 
 
 @delete("/bots/{fleet_id:str}")

@@ -151,3 +151,22 @@ async def test_reports_are_signed_as_we_verify_and_forged_ones_are_not(
     assert read[0] == Report(kind="joined", at=NOW + timedelta(seconds=63))
     assert read[1].duration_seconds == 60.0
     assert read[1].recording_url is not None
+
+
+async def test_a_bot_that_fell_silent_is_asked_about(
+    fleet: Fleet, transport: Transport, site: Site
+) -> None:
+    site.world.faults.add("fleet.reports", "drop", times=-1)
+    sent = await fleet.send(ORDER)
+    told = [await fleet.ask(sent)]
+
+    for seconds in (70, 70):
+        site.world.clock.advance(timedelta(seconds=seconds))
+        await transport.request("POST", f"{site.url}/sandbox/fleet/run")
+        told.append(await fleet.ask(sent))
+
+    waiting, joined, completed = told
+    assert (waiting, await fleet.ask("fb_999999")) == (None, None)
+    assert joined == Report(kind="joined", at=NOW + timedelta(seconds=63))
+    assert completed is not None
+    assert (completed.kind, completed.duration_seconds) == ("completed", 60.0)

@@ -97,6 +97,7 @@ async def test_an_order_is_accepted_and_can_be_looked_at(fleet: Fleet) -> None:
         "joined_at": None,
         "ended_at": None,
         "recalled_at": None,
+        "report": None,
     }
 
 

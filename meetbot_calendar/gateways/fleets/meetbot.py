@@ -28,6 +28,7 @@ _MAX_BYTES = 64 * 1024
 _FULL = frozenset({408, 425, 429, 503, 507})
 _NOT_LET_IN = frozenset({401, 402, 403, 405})
 _GONE = frozenset({404, 409, 410})
+_UNTOLD = frozenset({404, 405, 410, 501})
 _SERVER_ERRORS = 500
 _CONFLICT = 409
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
@@ -54,6 +55,10 @@ class _ReportBody(msgspec.Struct, frozen=True):
     type: Literal["bot.joined", "bot.completed", "bot.failed"]
     timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
     data: _ReportData | None = None
+
+
+class _Standing(msgspec.Struct, frozen=True):
+    report: _ReportBody | None = None
 
 
 _KINDS: dict[str, Literal["joined", "completed", "failed"]] = {
@@ -112,6 +117,22 @@ class MeetbotFleet:
         )
         if not answer.is_success and answer.status not in _GONE:
             raise _trouble(answer)
+
+    async def ask(self, fleet_bot_id: str) -> Report | None:
+        """Read where a bot is: its last report again, under ``report``; a fleet need not tell."""
+        answer = await self._transport.request(
+            "GET",
+            f"{self._bots}/{quote(fleet_bot_id, safe='')}",
+            headers={"authorization": self._authorization},
+            timeout=_TIME_LIMIT,
+            max_bytes=_MAX_BYTES,
+        )
+        if answer.status in _UNTOLD:
+            return None
+        if not answer.is_success:
+            raise _trouble(answer)
+        said = answer.read(_Standing).report
+        return None if said is None else _report(said)
 
     def read_report(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Report:
         """Verify the signature, then read what it signs."""

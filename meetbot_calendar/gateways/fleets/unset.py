@@ -35,6 +35,11 @@ class UnsetFleet:
         _ = fleet_bot_id
         raise self._fault()
 
+    async def ask(self, fleet_bot_id: str) -> Report | None:
+        """Refuse."""
+        _ = fleet_bot_id
+        raise self._fault()
+
     def read_report(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Report:
         """Refuse."""
         _ = headers, body, now
