@@ -206,7 +206,8 @@ async def record(
         sealed_grant=sealed,
     )
     async with services.database.tenant(context.tenant_id) as session:
-        await users.get(session, user_id, lock=True)
+        if await users.get(session, user_id, lock=True) is None:
+            raise Missing("this calendar user was erased meanwhile")
         await connections.save(session, new, now)
         connection = await _present(session, connection_id)
         await calendars.save_listed(session, connection, listed, now)

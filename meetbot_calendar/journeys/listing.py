@@ -10,6 +10,7 @@ from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import (
     calendars,
     connections,
+    erasure,
     event_marks,
     events,
     sealed_grants,
@@ -93,6 +94,7 @@ async def farewell(services: Services, tenant_id: TenantId, connection_id: Conne
         if await connections.forget(session, connection_id):
             await events.blank(session, connection_id)
             await watches.drop_all(session, connection_id)
+            await erasure.finish(session, row.connection.user_id)
     return True
 
 

@@ -6,9 +6,10 @@ from typing import Any, Literal
 from meetbot_calendar.bots.model import Bot
 from meetbot_calendar.errors import GiveUp, InstallationFault, TryLater
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import bots
+from meetbot_calendar.storage import bots, orphans
 
 _AGAIN = timedelta(seconds=10)
+_OVERRUN = timedelta(hours=12)  # nobody asks again for a bot whose people are gone: ask for longer
 
 
 async def recall(services: Services, bot: Bot) -> Literal["recalled", "later", "failed"]:
@@ -36,9 +37,12 @@ async def recall(services: Services, bot: Bot) -> Literal["recalled", "later", "
 
 async def _close(services: Services, bot: Bot, again: timedelta | None) -> None:
     now = services.clock.now()
-    due_at = None if again is None or now >= bot.end else now + again
+    last = bot.end + _OVERRUN if bot.reason == orphans.ERASED else bot.end
+    due_at = None if again is None or now >= last else now + again
     values: dict[str, Any] = {"due_at": due_at}
     if due_at is None:
         values["recall_fleet_bot_id"] = None
     async with services.database.tenant(bot.tenant_id) as session:
         await bots.record(session, bot.id, values, now)
+        if due_at is None:
+            await orphans.bury(session, bot.id)

@@ -9,6 +9,7 @@ from sqlalchemy import Row, select
 
 from meetbot_calendar.bots.model import Bot, BotStatus
 from meetbot_calendar.storage.bots import bot_of
+from meetbot_calendar.storage.orphans import ERASED
 from meetbot_calendar.storage.tables import bot_events, bots
 from tenants.identity import CalendarUserId
 from tenants.storage.paging import Keyset, Page, page_of
@@ -26,7 +27,7 @@ class BotFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 async def page(session: TenantSession, which: BotFilter, keyset: Keyset) -> Page:
     """List bots, the last to join first."""
-    statement = select(bots)
+    statement = select(bots).where(bots.c.reason != ERASED)
     if which.status is not None:
         statement = statement.where(bots.c.status == which.status)
     if which.user_id is not None:

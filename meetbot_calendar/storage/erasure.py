@@ -1,21 +1,45 @@
-"""What is stored of one person outside of their own rows: bots and messages; and its deletion."""
+"""What is stored of one person in all tables, and its deletion.
 
+What somebody outside must still be asked to give back (a grant) outlives the person for that long,
+under nobody's name; ``orphans`` does the same for bots that are out.
+"""
+
+import re
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from datetime import datetime
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, select, update
 
 from meetbot_calendar.bots.model import BotId
 from meetbot_calendar.deliveries.model import Message, MessageId
 from meetbot_calendar.storage.outbox import Sequenced, message_page, sequenced
-from meetbot_calendar.storage.tables import bot_events, bots, messages
+from meetbot_calendar.storage.tables import (
+    bot_events,
+    bots,
+    calendars,
+    connections,
+    events,
+    messages,
+    oauth_states,
+    rule_sets,
+)
 from tenants.identity import CalendarUserId
+from tenants.storage import idempotency
 from tenants.storage.paging import Keyset
 from tenants.storage.session import TenantSession
-from tenants.storage.tables import idempotency_keys
+from tenants.storage.tables import api_keys, calendar_users
 
 _BATCH = 500
+_ID = re.compile(rb"[a-z]{3}_[0-9a-z]{26}")
+
+
+class Names(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person and their things are called: ours, and the tenant's own."""
+
+    user_id: CalendarUserId
+    customer_user_id: str
+    ids: frozenset[str]
 
 
 class _Data(msgspec.Struct, frozen=True):
@@ -59,17 +83,74 @@ def _tells_of(message: Message, user_id: CalendarUserId) -> bool:
     return body.data.meetbot_calendar_user_id == user_id
 
 
-async def erase_bots(session: TenantSession, bot_ids: Iterable[BotId]) -> None:
-    """Delete bots for good."""
-    await session.execute(delete(bots).where(bots.c.id.in_(list(bot_ids))))
-
-
 async def erase_messages(session: TenantSession, message_ids: Iterable[MessageId]) -> None:
     """Delete messages with their deliveries."""
     await session.execute(delete(messages).where(messages.c.id.in_(list(message_ids))))
 
 
-async def erase_answers(session: TenantSession, user_id: CalendarUserId) -> None:
-    """Delete the answers that are kept for this person's own keys."""
-    theirs: Any = idempotency_keys.c.key.startswith(f"{user_id}:", autoescape=True)
-    await session.execute(delete(idempotency_keys).where(theirs))
+async def erase_answers(session: TenantSession, theirs: Names) -> None:
+    """Delete the answers that are kept for this person's keys, and those that name them.
+
+    Answers are sealed, so all that the tenant had within a day are opened to find them.
+    """
+    own_key = f"{theirs.user_id}:"
+    said = msgspec.json.encode(theirs.customer_user_id)
+    async for key, answer in idempotency.kept(session):
+        named = {found.decode() for found in _ID.findall(answer.body)}
+        if key.startswith(own_key) or said in answer.body or named & theirs.ids:
+            await idempotency.forget(session, key)
+
+
+async def names_of(session: TenantSession, user_id: CalendarUserId) -> Names:
+    """Return every name under which something of this person may have been told."""
+    whose = select(calendar_users.c.customer_user_id).where(calendar_users.c.id == user_id)
+    customer_user_id = (await session.execute(whose)).scalar_one()
+    ids = {str(user_id)}
+    for table in (connections, calendars, events):
+        rows = await session.execute(select(table.c.id).where(table.c.user_id == user_id))
+        ids |= {row.id for row in rows}
+    linked = select(bot_events.c.bot_id).where(bot_events.c.user_id == user_id)
+    ids |= {row.bot_id for row in await session.execute(linked)}
+    return Names(user_id=user_id, customer_user_id=customer_user_id, ids=frozenset(ids))
+
+
+async def empty(session: TenantSession, user_id: CalendarUserId, now: datetime) -> None:
+    """Take everything from a person's rows but what a farewell to their providers needs.
+
+    The shell that stays has no name, cannot be found, and goes with the last farewell.
+    """
+    for table in (events, rule_sets, oauth_states, api_keys):
+        await session.execute(delete(table).where(table.c.user_id == user_id))
+    await session.execute(
+        update(calendars)
+        .where(calendars.c.user_id == user_id)
+        .values(name="", platform_id=calendars.c.id, cursor=None, timezone=None, error_detail=None)
+    )
+    await session.execute(
+        update(connections)
+        .where(connections.c.user_id == user_id)
+        .values(account_id=connections.c.id, name=None, error_detail=None)
+    )
+    await session.execute(
+        update(calendar_users)
+        .where(calendar_users.c.id == user_id)
+        .values(
+            customer_user_id=calendar_users.c.id,
+            content=None,
+            auto_schedule=False,
+            erased_at=now,
+            updated_at=now,
+        )
+    )
+    await finish(session, user_id)
+
+
+async def finish(session: TenantSession, user_id: CalendarUserId) -> bool:
+    """Delete an erased person's shell once no farewell waits any more; True where this did it."""
+    waiting = exists().where(
+        connections.c.user_id == calendar_users.c.id, connections.c.due_at.is_not(None)
+    )
+    statement = delete(calendar_users).where(
+        calendar_users.c.id == user_id, calendar_users.c.erased_at.is_not(None), ~waiting
+    )
+    return (await session.execute(statement)).rowcount == 1

@@ -46,7 +46,9 @@ async def in_all(session: TenantSession, begin: datetime, end: datetime) -> Used
 async def by_person(session: TenantSession, begin: datetime, end: datetime) -> tuple[UsedBy, ...]:
     """Count the same for every person."""
     people = await session.execute(
-        select(calendar_users.c.id, calendar_users.c.customer_user_id).order_by(calendar_users.c.id)
+        select(calendar_users.c.id, calendar_users.c.customer_user_id)
+        .where(calendar_users.c.erased_at.is_(None))
+        .order_by(calendar_users.c.id)
     )
     used = {row.id: UsedBy(user_id=row.id, customer_user_id=row.customer_user_id) for row in people}
     links = select(bot_events.c.bot_id, bot_events.c.user_id).distinct().subquery()

@@ -1,9 +1,11 @@
 """Answers kept for a day, so that a repeated request is answered and not done again."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import Row, and_, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tenants.storage.session import TenantSession
@@ -59,10 +61,13 @@ async def claim(
 
 async def _known(session: TenantSession, key: str) -> Known:
     statement = select(idempotency_keys).where(idempotency_keys.c.key == key)
-    row = (await session.execute(statement)).one()
+    return _known_of(session, (await session.execute(statement)).one())
+
+
+def _known_of(session: TenantSession, row: Row[Any]) -> Known:
     answer = None
     if row.answer is not None:
-        answer = session.open(_seal_name(key), row.answer, KeptAnswer)
+        answer = session.open(_seal_name(row.key), row.answer, KeptAnswer)
     return Known(fingerprint=row.fingerprint, answer=answer)
 
 
@@ -82,6 +87,19 @@ async def let_go(session: TenantSession, key: str) -> None:
             idempotency_keys.c.key == key, idempotency_keys.c.status.is_(None)
         )
     )
+
+
+async def kept(session: TenantSession) -> AsyncIterator[tuple[str, KeptAnswer]]:
+    """Give every answer that is kept, with its key."""
+    statement = select(idempotency_keys).where(idempotency_keys.c.answer.is_not(None))
+    for row in (await session.execute(statement)).all():
+        if (answer := _known_of(session, row).answer) is not None:
+            yield row.key, answer
+
+
+async def forget(session: TenantSession, key: str) -> None:
+    """Forget an answer: the request may be done again."""
+    await session.execute(delete(idempotency_keys).where(idempotency_keys.c.key == key))
 
 
 def _seal_name(key: str) -> str:

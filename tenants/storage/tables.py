@@ -75,6 +75,8 @@ tenants = Table(
     Column("message_seq", BigInteger, nullable=False, server_default=text("0")),
     instant("created_at"),
     instant("updated_at"),
+    instant("closing_at", nullable=True),
+    instant("closing_due_at", nullable=True),
     CheckConstraint("region in ('eu', 'us')", name="region"),
 )
 
@@ -103,6 +105,7 @@ calendar_users = Table(
     Column("event_seq", BigInteger, nullable=False, server_default=text("0")),
     instant("created_at"),
     instant("updated_at"),
+    instant("erased_at", nullable=True),
     UniqueConstraint("tenant_id", "customer_user_id"),
     referred(),
 )

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, Select, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tenants.identity import CalendarUser, CalendarUserId, new_id
@@ -24,8 +24,11 @@ class UserContent(msgspec.Struct, frozen=True, kw_only=True):
 async def get(
     session: TenantSession, user_id: CalendarUserId, *, lock: bool = False
 ) -> CalendarUser | None:
-    """Return one person; ``lock`` keeps others from changing the row until the commit."""
-    statement = select(calendar_users).where(calendar_users.c.id == user_id)
+    """Return one person; ``lock`` keeps others from changing the row until the commit.
+
+    One who is erased is not found, here as in every list.
+    """
+    statement = _present().where(calendar_users.c.id == user_id)
     if lock:
         statement = statement.with_for_update()
     row = (await session.execute(statement)).one_or_none()
@@ -40,20 +43,20 @@ async def known(session: TenantSession, user_id: CalendarUserId) -> CalendarUser
 
 async def by_customer_id(session: TenantSession, customer_user_id: str) -> CalendarUser | None:
     """Return the person whom the tenant knows by this id."""
-    statement = select(calendar_users).where(calendar_users.c.customer_user_id == customer_user_id)
+    statement = _present().where(calendar_users.c.customer_user_id == customer_user_id)
     row = (await session.execute(statement)).one_or_none()
     return None if row is None else user_of(session, row)
 
 
 async def first(session: TenantSession, count: int) -> tuple[CalendarUser, ...]:
     """Return the tenant's oldest people, up to ``count``."""
-    statement = select(calendar_users).order_by(calendar_users.c.id).limit(count)
+    statement = _present().order_by(calendar_users.c.id).limit(count)
     return tuple(user_of(session, row) for row in await session.execute(statement))
 
 
 async def page(session: TenantSession, keyset: Keyset, customer_user_id: str | None = None) -> Page:
     """List people, newest first."""
-    statement = select(calendar_users)
+    statement = _present()
     if customer_user_id is not None:
         statement = statement.where(calendar_users.c.customer_user_id == customer_user_id)
     return await page_of(session, statement, [calendar_users.c.id], keyset, descending=True)
@@ -94,12 +97,6 @@ async def save_content(
     )
 
 
-async def remove(session: TenantSession, user_id: CalendarUserId) -> bool:
-    """Delete a person with every row that is theirs alone; False where there is none."""
-    statement = delete(calendar_users).where(calendar_users.c.id == user_id)
-    return (await session.execute(statement)).rowcount == 1
-
-
 async def customer_id(session: TenantSession, user_id: CalendarUserId) -> str:
     """Return the tenant's own id of a person who is known to exist."""
     statement = select(calendar_users.c.customer_user_id).where(calendar_users.c.id == user_id)
@@ -119,6 +116,10 @@ async def event_seq(session: TenantSession, user_id: CalendarUserId) -> int | No
     statement = select(calendar_users.c.event_seq).where(calendar_users.c.id == user_id)
     found: int | None = (await session.execute(statement)).scalar_one_or_none()
     return found
+
+
+def _present() -> Select[Any]:
+    return select(calendar_users).where(calendar_users.c.erased_at.is_(None))
 
 
 def user_of(session: TenantSession, row: Row[Any]) -> CalendarUser:

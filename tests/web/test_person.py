@@ -45,6 +45,7 @@ async def test_an_erased_person_leaves_nothing_behind(staged: Staged, before: ti
     erased = await staged.door.delete(f"/v1/calendar/users/{ann}")
     again = await staged.door.delete(f"/v1/calendar/users/{ann}")
 
+    await staged.stage.settle()
     assert (erased.status_code, again.status_code) == (204, 404)
     assert await _counts(staged) == [0, 0, 0, 0, 0, 1]
     assert (await staged.door.get("/v1/calendar/users")).json()["results"] == []
@@ -69,6 +70,7 @@ async def test_an_erased_persons_bot_is_called_back_and_their_grant_given_back(
     await staged.stage.pass_time(timedelta(minutes=59))
 
     await staged.door.delete(f"/v1/calendar/users/{ann}")
+    await staged.stage.settle()
 
     assert [bot.status for bot in staged.stage.fleet.bots.values()] == ["recalled"]
     grants = staged.stage.world.grants.state.grants.values()
