@@ -13,6 +13,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.web import health, inbound, openapi
+from meetbot_calendar.web.admin import routes as admin
 from meetbot_calendar.web.api import (
     accounts,
     bots,
@@ -96,7 +97,7 @@ def create_app(
     how they are.
     """
     return Doors(
-        route_handlers=[*_ROUTERS, landing, *health.handlers(probes)],
+        route_handlers=[*_ROUTERS, admin.router, landing, *health.handlers(probes)],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False, use_cache=True)},
         exception_handlers={HTTPException: answer, Exception: answer},
         middleware=[Doorkeeper(services, is_operator), Repeats(services)],

@@ -6,6 +6,7 @@ from meetbot_calendar.web.auth import PUBLIC
 from meetbot_calendar.web.pages import html
 
 _PLACES = (
+    ("/admin", "A tenant's page: connections, next bots, decisions, deliveries"),
     ("/schema", "API reference"),
     ("/schema/openapi.json", "OpenAPI 3.1 document, also as /schema/openapi.yaml"),
     ("/health/ready", "Is everything well?"),

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261121_leaving"
-down_revision = "20261120_walls"
+down_revision = "20261121_references"
 branch_labels = None
 depends_on = None
 

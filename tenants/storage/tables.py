@@ -123,7 +123,20 @@ api_keys = Table(
     instant("expires_at", nullable=True),
     instant("last_used_at", nullable=True),
     instant("revoked_at", nullable=True),
+    referred(),
     Index(None, "tenant_id"),
+)
+
+admin_sessions = Table(
+    "admin_sessions",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    of_tenant(),
+    *reference("api_key_id", "api_keys"),
+    instant("created_at"),
+    instant("expires_at"),
+    Index(None, "api_key_id"),
+    Index(None, "expires_at"),
 )
 
 oauth_apps = Table(
@@ -163,6 +176,7 @@ audit_log = Table(
 )
 
 __all__ = [
+    "admin_sessions",
     "api_keys",
     "audit_log",
     "calendar_users",

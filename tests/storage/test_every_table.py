@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import keys, once, policy, steer, tenants
+from meetbot_calendar.journeys import admin, keys, once, policy, steer, tenants
 from meetbot_calendar.journeys.keys import KeyWish
 from meetbot_calendar.journeys.once import Ticket
 from meetbot_calendar.journeys.tenants import TenantWish
@@ -39,6 +39,8 @@ async def fill(stage: Stage, provider: Provider, email: str) -> None:
     (bot,) = [bot for bot in await stage.bots() if bot.status == "scheduled"]
     await steer.cancel_bot(stage.services, stage.context, bot.id)
     await keys.create_key(stage.services, stage.context, KeyWish(name="x", user_id=user_id))
+    page = await keys.create_key(stage.services, stage.context, KeyWish(name="page"))
+    assert await admin.enter(stage.services, page.secret)
     await policy.save_app(stage.services, stage.context, provider, "own", "secret")
     await once.begin(stage.services, Ticket(context=stage.context, key="k", fingerprint=b"f"))
     await stage.consent_link(Provider.GOOGLE if provider is Provider.OUTLOOK else Provider.OUTLOOK)
