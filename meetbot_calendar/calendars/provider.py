@@ -17,6 +17,7 @@ from meetbot_calendar.calendars.model import (
     WatchReceipt,
     Window,
 )
+from meetbot_calendar.calendars.recurrence import Series
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +106,10 @@ class CalendarProvider(Protocol):
         Raises ``CursorExpired`` or ``CalendarGone``; a round that never ends is ``TryLater`` with
         code ``endless_round``.
         """
+        ...
+
+    async def series(self, grant: Grant, calendar: CalendarRef, series_id: str) -> Series | None:
+        """Return a series as its master describes it; None where there is no such series."""
         ...
 
     async def watch(

@@ -65,6 +65,12 @@ def to_local(instant: datetime, zone: str | None) -> datetime:
     return instant.astimezone(zone_of(zone))
 
 
+def wall_time(span: Span) -> datetime:
+    """Return when an event begins as the clocks of its own zone show it, without an offset."""
+    local = span.start if span.is_all_day else to_local(span.start, span.zone)
+    return local.replace(tzinfo=None)
+
+
 def parse_instant(text: str, zone: str | None = None) -> datetime:
     """Read an instant (RFC 3339), or a wall time of ``zone`` where the text has no offset.
 

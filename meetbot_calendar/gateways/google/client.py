@@ -17,7 +17,8 @@ from meetbot_calendar.calendars.model import (
     Window,
 )
 from meetbot_calendar.calendars.provider import CalendarRef, Consent, ConsentReturn
-from meetbot_calendar.errors import Tampered, TryLater
+from meetbot_calendar.calendars.recurrence import Series
+from meetbot_calendar.errors import CalendarGone, GiveUp, Tampered, TryLater
 from meetbot_calendar.gateways.google import wire
 from meetbot_calendar.gateways.google.changes import Rounds
 from meetbot_calendar.gateways.google.faults import About, api_fault
@@ -117,6 +118,14 @@ class GoogleProvider:
 
         rounds = Rounds(ask, self._limits, self._page_size)
         return rounds.pages(calendar, cursor=cursor, window=window)
+
+    async def series(self, grant: Grant, calendar: CalendarRef, series_id: str) -> Series | None:
+        """Return a series as its master describes it."""
+        url = f"{self._events_url(calendar)}/{quote(series_id, safe='')}"
+        try:
+            return wire.read_series(await self._get(url, grant, {}, "calendar"))
+        except (CalendarGone, GiveUp):  # a 404 does not say which of the two is gone
+            return None
 
     async def watch(
         self,

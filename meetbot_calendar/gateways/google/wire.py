@@ -8,6 +8,7 @@ import msgspec
 
 from meetbot_calendar.calendars import model, timezones
 from meetbot_calendar.calendars.provider import CalendarRef
+from meetbot_calendar.calendars.recurrence import Series
 from meetbot_calendar.gateways.untrusted import (
     Json,
     address,
@@ -113,6 +114,23 @@ def read_event(row: Json, setting: Setting) -> model.FetchedEvent | model.Remove
         span=_span(row, setting.zone),
         content=_content(row, setting),
         link_fields=tuple(_link_fields(row)),
+    )
+
+
+def read_series(row: Json) -> Series | None:
+    """Read a master; None where it is cancelled, or no series at all (providers.md 2.5)."""
+    found = row.get("recurrence")
+    lines = [line for line in found if isinstance(line, str)] if isinstance(found, list) else []
+    span = _span(row, "UTC")
+    series_id = text(row, "id")
+    if row.get("status") == "cancelled" or not lines or span is None or series_id is None:
+        return None
+    return Series(
+        platform_id=series_id,
+        start=timezones.wall_time(span),
+        zone=span.zone,
+        is_all_day=span.is_all_day,
+        lines=tuple(lines),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from urllib.parse import quote
 
 from meetbot_calendar.calendars.model import (
     Account,
@@ -15,8 +16,9 @@ from meetbot_calendar.calendars.model import (
     Window,
 )
 from meetbot_calendar.calendars.provider import CalendarRef, Consent, ConsentReturn
-from meetbot_calendar.errors import TryLater
-from meetbot_calendar.gateways.microsoft import pushes, wire
+from meetbot_calendar.calendars.recurrence import Series
+from meetbot_calendar.errors import CalendarGone, GiveUp, TryLater
+from meetbot_calendar.gateways.microsoft import masters, pushes, wire
 from meetbot_calendar.gateways.microsoft.changes import DeltaRound
 from meetbot_calendar.gateways.microsoft.graph import Graph
 from meetbot_calendar.gateways.microsoft.oauth import MicrosoftGrants, grant_of, require_calendars
@@ -94,6 +96,17 @@ class MicrosoftProvider:
         """Give everything in the window, or what changed since the cursor."""
         mailbox = self._graph.mailbox(grant, calendar.account_id)
         return DeltaRound(mailbox, calendar, window).pages(cursor)
+
+    async def series(self, grant: Grant, calendar: CalendarRef, series_id: str) -> Series | None:
+        """Return a series as its master describes it, cancelled occurrences left out."""
+        mailbox = self._graph.mailbox(grant, calendar.account_id)
+        theirs = f"/calendars/{quote(calendar.platform_id, safe='')}" if calendar.is_shared else ""
+        path = f"/me{theirs}/events/{quote(series_id, safe='')}"
+        try:
+            row = await mailbox.read(path, "calendar", {"$select": masters.MEMBERS})
+        except (CalendarGone, GiveUp):
+            return None
+        return masters.read_series(row)
 
     async def watch(
         self,

@@ -72,7 +72,7 @@ def read_event(row: Json, calendar: CalendarRef) -> model.FetchedEvent | None:
     found = event_id(row)
     if found is None:
         return None
-    span = _span(row)
+    span = span_of(row)
     return model.FetchedEvent(
         platform_id=found,
         etag=text(row, "@odata.etag") or text(row, "changeKey"),
@@ -220,7 +220,7 @@ def _places(row: Json) -> list[str]:
     return list(dict.fromkeys(place for place in found if place))
 
 
-def _span(row: Json) -> model.Span | None:
+def span_of(row: Json) -> model.Span | None:
     """Return when the event is; None where its start is missing or no time at all.
 
     An all-day event is midnight to midnight in whatever zone was asked for: only its dates count.
