@@ -48,6 +48,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """What a person's consent gave us. Lives sealed; is never logged.
 
     ``account_key`` is whose grant it is, where the provider says so beside its tokens alone.
+    ``client_secret`` came with it where it belongs to an OAuth client of its own, posted with it:
+    neither the tenant's nor the operator's client could refresh it.
     """
 
     refresh_token: str
@@ -55,6 +57,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     scopes: tuple[str, ...] = ()
     account_key: str | None = None
+    client_secret: str | None = None
 
     def __repr__(self) -> str:
         return f"Grant(***, expires_at={self.expires_at.isoformat()})"

@@ -81,6 +81,13 @@ class CalendarProvider(Protocol):
         """
         ...
 
+    async def adopt(self, app: OAuthApp, refresh_token: str, now: datetime) -> ConsentReturn:
+        """Take a refresh token of a consent that was held elsewhere, by really refreshing it.
+
+        Raises ``Refused`` (``missing_scope``) where it does not let us read calendars.
+        """
+        ...
+
     async def refresh(self, app: OAuthApp, grant: Grant, now: datetime) -> Grant:
         """Return a fresh grant; its refresh token may be a new one that must be kept."""
         ...

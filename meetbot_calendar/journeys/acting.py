@@ -6,6 +6,7 @@ from tenants.identity import CalendarUser, CalendarUserId, TenantContext
 from tenants.storage import users
 from tenants.storage.session import TenantSession
 
+FIRST_USER = "default"
 NO_SUCH_USER = "There is no such calendar user."
 
 
@@ -64,3 +65,22 @@ async def acting(
             code="user_not_named",
         )
     return people[0].id if people else None
+
+
+async def connecting(
+    services: Services,
+    context: TenantContext,
+    user_id: CalendarUserId | None,
+    customer_user_id: str | None,
+) -> str:
+    """Return the tenant's own id of the person that a connecting request is for.
+
+    A tenant may name somebody new; without any name and with nobody yet it is ``default``.
+    """
+    if customer_user_id and user_id is None and context.user_id is None:
+        return customer_user_id
+    found = await acting(services, context, user_id, customer_user_id)
+    if found is None:
+        return FIRST_USER
+    async with services.database.tenant(context.tenant_id) as session:
+        return await users.customer_id(session, found)

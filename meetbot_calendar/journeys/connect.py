@@ -1,4 +1,4 @@
-"""Connect an account: begin the consent, finish it, and part again."""
+"""Connect an account by consent: begin it, and finish it."""
 
 import hashlib
 import secrets
@@ -9,26 +9,16 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
 
-from meetbot_calendar.calendars.model import (
-    Connection,
-    ConnectionId,
-    ListedCalendar,
-    OAuthApp,
-    Provider,
-)
+from meetbot_calendar.calendars.model import Connection, OAuthApp, Provider
 from meetbot_calendar.calendars.provider import ConsentReturn
-from meetbot_calendar.deliveries import payloads
-from meetbot_calendar.errors import Fault, Invalid, MeetbotError, Missing, Refused
-from meetbot_calendar.journeys import grants
-from meetbot_calendar.journeys.ringing import ring_calendars, ring_decide, ring_deliveries
+from meetbot_calendar.errors import Fault, Invalid, MeetbotError, Missing
+from meetbot_calendar.journeys import enrol, grants
+from meetbot_calendar.journeys.enrol import Enrolment
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import calendars, connections, consents, event_marks, events, messages
+from meetbot_calendar.storage import consents
 from meetbot_calendar.storage.consents import PendingConsent
 from tenants.identity import CalendarUserId, TenantContext, TenantId
 from tenants.storage import directory, users
-from tenants.storage.session import TenantSession
-
-_MOST_CONNECTIONS = 200
 
 
 class ConnectWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,7 +153,7 @@ async def _establish(
     app = await grants.app_of(services, context, pending.provider, pending.client_id)
     back = await _exchange(services, app, pending, answer)
     listed = await services.providers[pending.provider].calendars(back.grant)
-    return await record(services, context, pending.user_id, app, back, listed)
+    return await enrol.enrol(services, context, pending.user_id, Enrolment(app, back, listed))
 
 
 async def _exchange(
@@ -178,71 +168,6 @@ async def _exchange(
     )
 
 
-async def record(
-    services: Services,
-    context: TenantContext,
-    user_id: CalendarUserId,
-    app: OAuthApp,
-    back: ConsentReturn,
-    listed: tuple[ListedCalendar, ...],
-) -> Connection:
-    """Store a connection with its calendars, tell the tenant, and start the first sync.
-
-    An account that was connected before is renewed in place: it keeps its events and its bots.
-    """
-    now = services.clock.now()
-    async with services.database.tenant(context.tenant_id) as session:
-        known = await connections.find_account(session, user_id, app.provider, back.account.email)
-        await _check_room(session, user_id, known)
-    connection_id = known or connections.new_connection_id(now)
-    sealed = await grants.seal(services, context.tenant_id, connection_id, back.grant)
-    new = connections.NewConnection(
-        id=connection_id,
-        user_id=user_id,
-        provider=app.provider,
-        account=back.account,
-        scopes=back.grant.scopes,
-        client_id=app.client_id,
-        sealed_grant=sealed,
-    )
-    async with services.database.tenant(context.tenant_id) as session:
-        if await users.get(session, user_id, lock=True) is None:
-            raise Missing("this calendar user was erased meanwhile")
-        await connections.save(session, new, now)
-        connection = await _present(session, connection_id)
-        await calendars.save_listed(session, connection, listed, now)
-        due = await calendars.ring_connection(session, connection_id, now)
-        await event_marks.mark_connection(session, connection_id, now)
-        customer_user_id = await users.customer_id(session, user_id)
-        body = payloads.calendar_payload("calendar.connected", connection, customer_user_id, now)
-        written = await messages.write(
-            session, now, [messages.Draft(type="calendar.connected", body=body)]
-        )
-    await ring_deliveries(services, context.tenant_id, written)
-    await ring_calendars(services, context.tenant_id, due)
-    await ring_decide(services, context.tenant_id, user_id)
-    return connection
-
-
-async def _check_room(
-    session: TenantSession, user_id: CalendarUserId, known: ConnectionId | None
-) -> None:
-    present = {connection.id for connection in await connections.of_user(session, user_id)}
-    if known not in present and len(present) >= _MOST_CONNECTIONS:
-        raise Refused(
-            f"this calendar user has {_MOST_CONNECTIONS} connections, the most there may be:"
-            " disconnect one first",
-            code="too_many_connections",
-        )
-
-
-async def _present(session: TenantSession, connection_id: ConnectionId) -> Connection:
-    connection = await connections.get(session, connection_id)
-    if connection is None:
-        raise Missing("there is no such connection")
-    return connection
-
-
 def _redirect(pending: PendingConsent, finished: Finished) -> str | None:
     """Append the outcome to the tenant's address, keeping the query it has."""
     if pending.redirect_url is None:
@@ -254,24 +179,3 @@ def _redirect(pending: PendingConsent, finished: Finished) -> str | None:
     parts = urlsplit(pending.redirect_url)
     query = "&".join(filter(None, [parts.query, urlencode(outcome)]))
     return urlunsplit(parts._replace(query=query))
-
-
-async def disconnect(
-    services: Services, context: TenantContext, connection_id: ConnectionId, *, purge_events: bool
-) -> None:
-    """Hide a connection at once, cancel its bots, and leave the farewell to the worker."""
-    now = services.clock.now()
-    async with services.database.tenant(context.tenant_id) as session:
-        connection = await _present(session, connection_id)
-        customer_user_id = await users.customer_id(session, connection.user_id)
-        await calendars.rest(session, connection_id)
-        await event_marks.mark_connection(session, connection_id, now)
-        if purge_events:
-            await events.withdraw_connection(session, connection, now)
-            await calendars.forget_cursors(session, connection_id)
-        await connections.remove(session, connection_id, now)
-        body = payloads.calendar_payload("calendar.disconnected", connection, customer_user_id, now)
-        draft = messages.Draft(type="calendar.disconnected", body=body)
-        written = await messages.write(session, now, [draft])
-    await ring_deliveries(services, context.tenant_id, written)
-    await ring_decide(services, context.tenant_id, connection.user_id)

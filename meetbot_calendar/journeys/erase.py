@@ -1,7 +1,7 @@
 """Erase a person: part from their accounts, call their bots back, delete what is stored of them."""
 
 from meetbot_calendar.bots.model import BotId
-from meetbot_calendar.journeys import connect, decide, plan
+from meetbot_calendar.journeys import decide, parting, plan
 from meetbot_calendar.journeys.acting import person
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import connections, erasure, orphans
@@ -19,7 +19,7 @@ async def erase_user(services: Services, context: TenantContext, user_id: Calend
         await person(session, context, user_id)
         accounts = await connections.of_user(session, user_id)
     for account in accounts:
-        await connect.disconnect(services, context, account.id, purge_events=True)
+        await parting.disconnect(services, context, account.id, purge_events=True)
     await decide.decide(services, context.tenant_id, user_id)
     for bot_id in await _forget(services, context, user_id):
         await services.wakeups.ring("dispatch", context.tenant_id, bot_id)

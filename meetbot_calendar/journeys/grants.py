@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from meetbot_calendar.calendars.model import ConnectionId, Grant, OAuthApp, Provider
+from meetbot_calendar.calendars.model import Connection, ConnectionId, Grant, OAuthApp, Provider
 from meetbot_calendar.deliveries import payloads
 from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.errors import InstallationFault, MeetbotError, Missing, ReconnectNeeded
@@ -95,10 +95,7 @@ async def _refresh(
 ) -> Grant:
     connection = row.connection
     try:
-        app = await app_of(services, context, connection.provider, connection.client_id)
-        renewed = await services.providers[connection.provider].refresh(
-            app, grant, services.clock.now()
-        )
+        renewed = await _renewed(services, context, connection, grant)
     except ReconnectNeeded as refusal:
         if not await needs_reauth(services, context, connection.id, refusal, refused=grant):
             return await fresh(services, context, connection.id)  # renewed while we asked
@@ -111,6 +108,35 @@ async def _refresh(
     async with services.database.tenant(context.tenant_id) as session:
         await sealed_grants.replace_grant(session, row, sealed, services.clock.now())
     return renewed
+
+
+async def _renewed(
+    services: Services, context: TenantContext, connection: Connection, grant: Grant
+) -> Grant:
+    """Refresh a grant. Where its own OAuth client is refused, only new credentials mend it."""
+    app = await app_for(services, context, connection, grant)
+    try:
+        renewed = await services.providers[connection.provider].refresh(
+            app, grant, services.clock.now()
+        )
+    except InstallationFault as fault:
+        if grant.client_secret is None:
+            raise
+        raise ReconnectNeeded(fault.detail) from fault
+    return msgspec.structs.replace(renewed, client_secret=grant.client_secret)
+
+
+async def app_for(
+    services: Services, context: TenantContext, connection: Connection, grant: Grant
+) -> OAuthApp:
+    """Return the OAuth client that a grant was given to: the one it came with, or one of ours."""
+    if grant.client_secret is None:
+        return await app_of(services, context, connection.provider, connection.client_id)
+    return OAuthApp(
+        provider=connection.provider,
+        client_id=connection.client_id,
+        client_secret=grant.client_secret,
+    )
 
 
 async def needs_reauth(

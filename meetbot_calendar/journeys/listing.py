@@ -116,5 +116,5 @@ async def _give_back(services: Services, row: GrantRow, *, revoke: bool) -> None
             except MeetbotError:
                 continue  # it runs out by itself, and its address is about to be unknown
     if revoke:
-        app = await grants.app_of(services, context, connection.provider, connection.client_id)
+        app = await grants.app_for(services, context, connection, grant)
         await provider.revoke(app, grant)

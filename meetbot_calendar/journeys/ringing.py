@@ -16,6 +16,14 @@ async def ring_deliveries(
         await services.wakeups.ring("deliver", tenant_id, delivery_id)
 
 
+async def ring_syncs(
+    services: Services, tenant_id: TenantId, calendars: Iterable[CalendarId]
+) -> None:
+    """Ring for calendars that are to be synced."""
+    for calendar_id in calendars:
+        await services.wakeups.ring("sync", tenant_id, calendar_id)
+
+
 async def ring_calendars(
     services: Services, tenant_id: TenantId, calendars: Iterable[CalendarId]
 ) -> None:

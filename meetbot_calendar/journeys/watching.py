@@ -1,6 +1,7 @@
 """Keep a push subscription on every calendar that can have one: made, renewed, made again."""
 
 import secrets
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -33,10 +34,20 @@ Outcome = Literal["active", "renewed", "unsupported", "lost", "idle"]
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """The one watch that a calendar is left with."""
+    """The one watch that a calendar is left with, and the name that its provider gave it."""
 
     id: WatchId
+    platform_watch_id: str
     expires_at: datetime
+
+
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """How looking after a calendar's watch went: ``kept`` is it, or ``error`` says why not."""
+
+    calendar: Calendar
+    outcome: Outcome
+    kept: Kept | None = None
+    error: str | None = None
 
 
 async def watch(services: Services, tenant_id: TenantId, calendar_id: CalendarId) -> Outcome:
@@ -57,21 +68,50 @@ async def watch(services: Services, tenant_id: TenantId, calendar_id: CalendarId
         known = await watches.of_calendar(session, calendar_id)
     if calendar is None or not due:
         return "idle"
+    watched = await _attended(
+        services, calendar, now, _look_after(services, context, calendar, known)
+    )
+    return watched.outcome
+
+
+async def watch_with(services: Services, calendar: Calendar, grant: Grant) -> Watched:
+    """Make or renew a calendar's watch at once, under a grant that is at hand.
+
+    The caller has seen to it that the worker does not do the same meanwhile.
+    """
+    now = services.clock.now()
+    async with services.database.tenant(calendar.tenant_id) as session:
+        known = await watches.of_calendar(session, calendar.id)
+    return await _attended(
+        services, calendar, now, _renew_or_make(services, calendar, grant, known)
+    )
+
+
+async def _attended(
+    services: Services, calendar: Calendar, now: datetime, work: Awaitable[tuple[Outcome, Kept]]
+) -> Watched:
+    """Do the work, or settle what its refusal means for the calendar."""
+    push: Literal["unsupported", "lost"] = "lost"
+    due_at: datetime | None = None
     try:
-        return await _look_after(services, context, calendar, known)
-    except PushUnsupported:
-        return await _settle(services, calendar, "unsupported", None)
-    except (ReconnectNeeded, Missing):
-        return await _settle(services, calendar, "lost", None)
+        outcome, kept = await work
+    except PushUnsupported as refusal:
+        push, error = "unsupported", refusal.detail
+    except (ReconnectNeeded, Missing) as refusal:
+        error = refusal.detail
     except TryLater as busy:
-        return await _settle(services, calendar, "lost", now + (busy.after or _SOON))
-    except MeetbotError:
-        return await _settle(services, calendar, "lost", now + _AGAIN)
+        due_at, error = now + (busy.after or _SOON), busy.detail
+    except MeetbotError as fault:
+        due_at, error = now + _AGAIN, fault.detail
+    else:
+        return Watched(calendar=calendar, outcome=outcome, kept=kept)
+    await _settle(services, calendar, push, due_at)
+    return Watched(calendar=calendar, outcome=push, error=error)
 
 
 async def _look_after(
     services: Services, context: TenantContext, calendar: Calendar, known: tuple[Watch, ...]
-) -> Outcome:
+) -> tuple[Outcome, Kept]:
     grant = await grants.fresh(services, context, calendar.connection_id)
     try:
         return await _renew_or_make(services, calendar, grant, known)
@@ -85,15 +125,14 @@ async def _settle(
     calendar: Calendar,
     push: Literal["active", "unsupported", "lost"],
     due_at: datetime | None,
-) -> Outcome:
+) -> None:
     async with services.database.tenant(calendar.tenant_id) as session:
         await calendars.set_push(session, calendar.id, push, due_at)
-    return push
 
 
 async def _renew_or_make(
     services: Services, calendar: Calendar, grant: Grant, known: tuple[Watch, ...]
-) -> Outcome:
+) -> tuple[Outcome, Kept]:
     """Leave the calendar with one watch; until then it stays due, should we die on the way."""
     newest = next((watch for watch in known if watch.receipt is not None), None)
     kept = await _renewed(services, calendar, grant, newest) if newest else None
@@ -103,7 +142,7 @@ async def _renew_or_make(
     await _stop(services, calendar, grant, [old for old in known if old.id != kept.id])
     renew_at = freshness.renew_watch_at(services.clock.now(), kept.expires_at)
     await _settle(services, calendar, "active", renew_at)
-    return outcome
+    return outcome, kept
 
 
 async def _renewed(
@@ -154,7 +193,11 @@ async def _kept(
 ) -> Kept:
     async with services.database.tenant(calendar.tenant_id) as session:
         await watches.establish(session, watch_id, receipt)
-    return Kept(id=watch_id, expires_at=receipt.expires_at)
+    return Kept(
+        id=watch_id,
+        platform_watch_id=receipt.platform_watch_id,
+        expires_at=receipt.expires_at,
+    )
 
 
 async def _stop(services: Services, calendar: Calendar, grant: Grant, old: list[Watch]) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, select
 
-from meetbot_calendar.bots.model import Bot, BotStatus
+from meetbot_calendar.bots.model import Bot, BotId, BotStatus
+from meetbot_calendar.calendars.model import ConnectionId
 from meetbot_calendar.storage.bots import bot_of
 from meetbot_calendar.storage.orphans import ERASED
-from meetbot_calendar.storage.tables import bot_events, bots
+from meetbot_calendar.storage.tables import bot_events, bots, events
 from tenants.identity import CalendarUserId
 from tenants.storage.paging import Keyset, Page, page_of
 from tenants.storage.session import TenantSession
@@ -48,3 +49,16 @@ async def listed(session: TenantSession, rows: Sequence[Row[Any]]) -> tuple[Bot,
     for link in await session.execute(statement.order_by(bot_events.c.event_id)):
         links[link.bot_id].append(link)
     return tuple(bot_of(session, row, links[row.id]) for row in rows)
+
+
+async def scheduled_for(session: TenantSession, connection_id: ConnectionId) -> tuple[BotId, ...]:
+    """Return the bots that wait to go to a meeting which this connection shows."""
+    statement = (
+        select(bots.c.id)
+        .distinct()
+        .join(bot_events, bot_events.c.bot_id == bots.c.id)
+        .join(events, events.c.id == bot_events.c.event_id)
+        .where(events.c.connection_id == connection_id, bots.c.status == "scheduled")
+        .order_by(bots.c.id)
+    )
+    return tuple(BotId(row.id) for row in await session.execute(statement))

@@ -132,13 +132,13 @@ async def ring(session: TenantSession, calendar_id: CalendarId, now: datetime) -
 
 
 async def ring_connection(
-    session: TenantSession, connection_id: ConnectionId, now: datetime
+    session: TenantSession, connection_id: ConnectionId, now: datetime, *, push_due_at: datetime
 ) -> tuple[CalendarId, ...]:
-    """Make all selected calendars of a connection due at once."""
+    """Make all selected calendars of a connection due at once, and say when to watch them."""
     statement = (
         update(calendars)
         .where(calendars.c.connection_id == connection_id, calendars.c.selected)
-        .values(ring=calendars.c.ring + 1, due_at=now, push_due_at=now)
+        .values(ring=calendars.c.ring + 1, due_at=now, push_due_at=push_due_at)
         .returning(calendars.c.id)
     )
     return tuple(CalendarId(row.id) for row in await session.execute(statement))

@@ -144,13 +144,14 @@ async def claim_listing(
     return (await session.execute(statement)).rowcount == 1
 
 
-async def remove(session: TenantSession, connection_id: ConnectionId, now: datetime) -> None:
-    """Hide a connection at once, and leave its farewell to the provider to the worker."""
-    await session.execute(
+async def remove(session: TenantSession, connection_id: ConnectionId, now: datetime) -> bool:
+    """Hide a connection at once, its farewell to the provider being due; False: it was hidden."""
+    statement = (
         update(connections)
-        .where(connections.c.id == connection_id)
+        .where(connections.c.id == connection_id, connections.c.removed_at.is_(None))
         .values(removed_at=now, due_at=now, updated_at=now)
     )
+    return (await session.execute(statement)).rowcount == 1
 
 
 async def postpone(session: TenantSession, connection_id: ConnectionId, until: datetime) -> None:

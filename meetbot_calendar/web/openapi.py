@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from litestar import Litestar, Router
 from litestar.enums import HttpMethod
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
@@ -74,7 +75,7 @@ def config(version: str, plugins: Sequence[OpenAPIRenderPlugin], router: Router)
         openapi_router=router,
         description=_DESCRIPTION,
         use_handler_docstrings=True,
-        operation_id_creator=lambda handler, _method, _path: handler.handler_name,
+        operation_id_creator=_operation_id,
         tags=[Tag(name=name, description=text) for name, text in _TAGS],
         components=Components(
             security_schemes={
@@ -83,6 +84,11 @@ def config(version: str, plugins: Sequence[OpenAPIRenderPlugin], router: Router)
             }
         ),
     )
+
+
+def _operation_id(handler: HTTPRouteHandler, _method: object, path: Sequence[object]) -> str:
+    """Name an operation after its handler; one of several addresses after the address."""
+    return str(path[-1]) if len(handler.paths) > 1 else handler.handler_name
 
 
 def _bearer(description: str) -> SecurityScheme:

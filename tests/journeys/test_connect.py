@@ -9,7 +9,7 @@ import pytest
 
 from meetbot_calendar.calendars.model import Account, Provider
 from meetbot_calendar.errors import InstallationFault, Invalid, Missing
-from meetbot_calendar.journeys import connect, policy, sweep
+from meetbot_calendar.journeys import connect, parting, policy, sweep
 from meetbot_calendar.journeys.connect import ConnectWish, Finished
 from meetbot_calendar.storage import connections
 from tenants.identity import CalendarUserId
@@ -241,7 +241,7 @@ async def test_a_person_has_two_hundred_connections_at_most(stage: Stage) -> Non
 async def test_a_removed_account_does_not_come_back_beyond_the_limit(stage: Stage) -> None:
     first = await stage.connect(Provider.GOOGLE, ANN)
     (connection,) = await stage.connections(first.user_id)
-    await connect.disconnect(stage.services, stage.context, connection.id, purge_events=False)
+    await parting.disconnect(stage.services, stage.context, connection.id, purge_events=False)
     await crowd(stage, first.user_id, 200)
 
     back = await stage.connect(Provider.GOOGLE, ANN)

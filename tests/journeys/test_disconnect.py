@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import connect, tenants
+from meetbot_calendar.journeys import parting, tenants
 from meetbot_calendar.journeys.tenants import TenantWish
 from tenants.identity import CalendarUserId, TenantContext
 from tests.journeys.stage import ANN, BOB, PEOPLE, Stage
@@ -23,7 +23,7 @@ both = pytest.mark.parametrize(("provider", "email"), PEOPLE)
 
 async def part(stage: Stage, user_id: CalendarUserId, *, purge: bool = True) -> None:
     (connection,) = await stage.connections(user_id)
-    await connect.disconnect(stage.services, stage.context, connection.id, purge_events=purge)
+    await parting.disconnect(stage.services, stage.context, connection.id, purge_events=purge)
 
 
 def is_granted(stage: Stage, provider: Provider, email: str) -> bool:

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import connect, decide, deliver, rule_sets, sync, watching
+from meetbot_calendar.journeys import connect, decide, deliver, parting, rule_sets, sync, watching
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.sandbox import edits
 from meetbot_calendar.worker.tasks import JOURNEYS
@@ -115,7 +115,7 @@ async def farewell(stage: Stage, provider: Provider, email: str) -> Journey:
     (connection,) = await stage.connections(user_id)
 
     async def journey(services: Services) -> None:
-        await connect.disconnect(services, stage.context, connection.id, purge_events=True)
+        await parting.disconnect(services, stage.context, connection.id, purge_events=True)
         await decide.decide(services, stage.context.tenant_id, user_id)
         await JOURNEYS["farewell"](services, stage.context.tenant_id, connection.id)
 

@@ -7,7 +7,7 @@ import pytest
 
 from meetbot_calendar.calendars.model import Provider
 from meetbot_calendar.errors import Missing
-from meetbot_calendar.journeys import connect, notices, watching
+from meetbot_calendar.journeys import notices, parting, watching
 from meetbot_calendar.sandbox.microsoft.notices import send_lifecycle
 from meetbot_calendar.sandbox.store import Watch
 from tests.journeys.stage import ANN, PEOPLE, Stage
@@ -239,7 +239,7 @@ async def test_a_watch_that_comes_too_late_for_its_connection_is_not_kept_up(sta
     (calendar,) = (await stage.calendars(connected.user_id)).values()
 
     async def leave() -> None:
-        await connect.disconnect(stage.services, stage.context, connection.id, purge_events=True)
+        await parting.disconnect(stage.services, stage.context, connection.id, purge_events=True)
 
     busy = while_reading(stage, provider, leave, call="watch")
     await watching.watch(busy.services, stage.context.tenant_id, calendar.id)

@@ -22,7 +22,7 @@ from meetbot_calendar.errors import CalendarGone, GiveUp, Tampered, TryLater
 from meetbot_calendar.gateways.google import wire
 from meetbot_calendar.gateways.google.changes import Rounds
 from meetbot_calendar.gateways.google.faults import About, api_fault
-from meetbot_calendar.gateways.google.oauth import GoogleEndpoints, GoogleGrants
+from meetbot_calendar.gateways.google.oauth import GoogleEndpoints, GoogleGrants, require_calendars
 from meetbot_calendar.gateways.rounds import Limits
 from meetbot_calendar.gateways.transport import Answer, Transport
 from meetbot_calendar.gateways.untrusted import Json, address, children, object_in, text
@@ -72,6 +72,13 @@ class GoogleProvider:
         grant = await self._grants.exchange(
             app, redirect_uri=redirect_uri, memory=memory, answer=answer, now=now
         )
+        return ConsentReturn(grant=grant, account=await self.account(grant))
+
+    async def adopt(self, app: OAuthApp, refresh_token: str, now: datetime) -> ConsentReturn:
+        """Take a refresh token of a consent that was held elsewhere."""
+        bare = Grant(refresh_token=refresh_token, access_token="", expires_at=now)
+        grant = await self._grants.refresh(app, bare, now)
+        require_calendars(grant.scopes)
         return ConsentReturn(grant=grant, account=await self.account(grant))
 
     async def refresh(self, app: OAuthApp, grant: Grant, now: datetime) -> Grant:

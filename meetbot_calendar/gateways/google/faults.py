@@ -74,12 +74,12 @@ def token_fault(body: Json) -> MeetbotError:
     subtype = text(body, "error_subtype") or ""
     if error in _CLIENT_ERRORS:
         return InstallationFault(
-            f"Google refuses our OAuth client ({error}): check its id, its secret, its redirect "
+            f"Google refuses the OAuth client ({error}): check its id, its secret, its redirect "
             "addresses and that it is not disabled"
         )
     why = _GRANT_ERRORS.get(subtype) or _GRANT_ERRORS.get(error)
     if why is not None:
-        return ReconnectNeeded(f"{why}: connect the Google account again")
+        return ReconnectNeeded(f"{why} ({error}): connect the Google account again")
     return TryLater(f"Google's token service refuses for now ({_word(error)})")
 
 

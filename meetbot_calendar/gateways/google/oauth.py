@@ -217,10 +217,7 @@ def _redeemed(fault: MeetbotError) -> MeetbotError:
 
 def _new_grant(body: Json, now: datetime) -> Grant:
     scopes = tuple((text(body, "scope") or " ".join(SCOPES)).split())
-    short = {scope.removeprefix(_SCOPE_ROOT) for scope in scopes}
-    if not (short & _MAY_LIST and short & _MAY_READ):
-        detail = f'the calendar permission is missing: connect again and tick "{CALENDAR_BOX}"'
-        raise Refused(detail, code="missing_scope")
+    require_calendars(scopes)
     refresh_token = text(body, "refresh_token")
     if refresh_token is None:
         detail = (
@@ -235,6 +232,14 @@ def _new_grant(body: Json, now: datetime) -> Grant:
         expires_at=_expiry(body, now),
         scopes=scopes,
     )
+
+
+def require_calendars(scopes: tuple[str, ...]) -> None:
+    """Refuse scopes that do not let us list and read calendars; none were told: let them be."""
+    short = {scope.removeprefix(_SCOPE_ROOT) for scope in scopes}
+    if scopes and not (short & _MAY_LIST and short & _MAY_READ):
+        detail = f'the calendar permission is missing: connect again and tick "{CALENDAR_BOX}"'
+        raise Refused(detail, code="missing_scope")
 
 
 def _expiry(body: Json, now: datetime) -> datetime:

@@ -67,6 +67,13 @@ class MicrosoftProvider:
         require_calendars(grant)
         return ConsentReturn(grant=grant, account=await self.account(grant))
 
+    async def adopt(self, app: OAuthApp, refresh_token: str, now: datetime) -> ConsentReturn:
+        """Take a refresh token of a consent that was held elsewhere."""
+        bare = Grant(refresh_token=refresh_token, access_token="", expires_at=now)
+        grant = await self._grants.refresh(app, bare, now)
+        require_calendars(grant)
+        return ConsentReturn(grant=grant, account=await self.account(grant))
+
     async def refresh(self, app: OAuthApp, grant: Grant, now: datetime) -> Grant:
         """Return a fresh grant, nearly always with another refresh token."""
         return await self._grants.refresh(app, grant, now)

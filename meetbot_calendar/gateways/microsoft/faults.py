@@ -81,11 +81,11 @@ def token_fault(result: Json) -> MeetbotError:
     why = _why(result)
     if error in _CLIENT:
         return InstallationFault(
-            f"Microsoft refuses our app ({error}{why}): check its id, its secret, its redirect "
+            f"Microsoft refuses the app ({error}{why}): check its id, its secret, its redirect "
             "addresses and the authority"
         )
     if error in _PERSON or error == "access_denied":
-        detail = f"Microsoft refuses the permission{why}: connect the Microsoft account again"
+        detail = f"Microsoft refuses the permission ({error}{why}): connect the account again"
         return ReconnectNeeded(detail)
     return TryLater(f"Microsoft's token service refuses for now{why}")
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from meetbot_calendar.bots.model import BotStatus
-from meetbot_calendar.calendars.model import Platform, Provider
+from meetbot_calendar.calendars.model import AccessRole, Platform, Provider
 
 CALENDAR_PLATFORMS = {Provider.GOOGLE: "google_calendar", Provider.OUTLOOK: "outlook_calendar"}
 _MEETING_PLATFORMS: dict[Platform, str] = {
@@ -39,3 +39,13 @@ def bot_username(bot_config: Mapping[str, Any]) -> str:
 def join_time(instant: datetime) -> str:
     """Write when a bot joins: with ``+00:00``, as its clients parse it, where ours write ``Z``."""
     return instant.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def zulu(instant: datetime) -> str:
+    """Write an instant in UTC, to the second."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def access_role(role: AccessRole) -> str:
+    """Name what an account may do with a calendar, as Google does."""
+    return "freeBusyReader" if role == "free_busy_reader" else role
