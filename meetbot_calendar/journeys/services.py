@@ -14,7 +14,7 @@ from meetbot_calendar.deliveries.poster import Poster
 from tenants.secrets.keyring import Keyring
 from tenants.storage.session import Database
 
-WakeUp = Literal["sync", "decide", "dispatch", "deliver", "watch"]
+WakeUp = Literal["sync", "decide", "dispatch", "deliver", "watch", "close"]
 
 
 class WakeUps(Protocol):

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from meetbot_calendar.errors import Fault, Invalid, Missing
+from meetbot_calendar.errors import Conflict, Fault, Invalid, Missing
 from meetbot_calendar.journeys import once
 from meetbot_calendar.journeys.keys import FreshKey, KeyWish, fresh_key
 from meetbot_calendar.journeys.once import KeptAnswer
@@ -187,7 +187,8 @@ async def change_tenant(services: Services, tenant_id: TenantId, change: TenantC
     async with services.database.operator() as operator:
         found = await directory.change(operator, tenant_id, values, now)
     if found is None:
-        raise Missing(_NO_SUCH_TENANT)
+        await read_tenant(services, tenant_id)
+        raise Conflict("The tenant is being removed.", code="tenant_closing")
     async with services.database.tenant(tenant_id) as session:
         await audit.write(
             session,
@@ -198,17 +199,6 @@ async def change_tenant(services: Services, tenant_id: TenantId, change: TenantC
             details={"fields": sorted(values)},
         )
     return found
-
-
-async def remove_tenant(services: Services, tenant_id: TenantId) -> None:
-    """Destroy a tenant's key, so that nothing stored can be read again, and then what is stored.
-
-    In this order, so that a removal that was cut short is finished by asking again.
-    """
-    await read_tenant(services, tenant_id)
-    await services.keyring.destroy(tenant_id)
-    async with services.database.operator() as session:
-        await directory.remove(session, tenant_id)
 
 
 async def rotate_data_keys(services: Services, only: TenantId | None) -> int:

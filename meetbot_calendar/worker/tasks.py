@@ -8,7 +8,7 @@ from meetbot_calendar import telemetry
 from meetbot_calendar.calendars.model import CalendarId, ConnectionId
 from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.errors import InstallationFault, MeetbotError, TryLater
-from meetbot_calendar.journeys import decide, deliver, listing, sync, watching
+from meetbot_calendar.journeys import closing, decide, deliver, listing, sync, watching
 from meetbot_calendar.journeys.decide import Effects
 from meetbot_calendar.journeys.deliver import Sent
 from meetbot_calendar.journeys.outages import DatabaseDown
@@ -46,12 +46,19 @@ async def part(services: Services, tenant_id: TenantId, row_id: str) -> object:
     return await listing.farewell(services, tenant_id, ConnectionId(row_id))
 
 
+async def close_tenant(services: Services, tenant_id: TenantId, row_id: str) -> object:
+    """Go on with the closing of a tenant."""
+    del row_id
+    return await closing.close(services, tenant_id)
+
+
 JOURNEYS: dict[str, Journey] = {
     "sync": sync_calendar,
     "decide": decide_user,
     "deliver": send_delivery,
     "watch": watch_calendar,
     "farewell": part,
+    "close": close_tenant,
 }
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 
 from tenants.identity import Region, Tenant, TenantId, TenantPolicy
 from tenants.storage.paging import Keyset, Page, page_of
-from tenants.storage.session import OperatorSession, TenantSession
+from tenants.storage.session import OperatorSession, SweepSession, TenantSession
 from tenants.storage.tables import tenants
 
 _SEEN = (
@@ -19,6 +19,7 @@ _SEEN = (
     tenants.c.retention_days,
     tenants.c.created_at,
     tenants.c.updated_at,
+    tenants.c.closing_at,
 )
 
 
@@ -31,6 +32,7 @@ class TenantRow(msgspec.Struct, frozen=True, kw_only=True):
     retention_days: int | None
     created_at: datetime
     updated_at: datetime
+    closing_at: datetime | None = None
 
 
 async def create(session: OperatorSession, tenant: TenantRow) -> None:
@@ -65,15 +67,55 @@ async def page(session: OperatorSession, keyset: Keyset) -> Page:
 async def change(
     session: OperatorSession, tenant_id: TenantId, values: Mapping[str, Any], now: datetime
 ) -> TenantRow | None:
-    """Change columns of one tenant; None where there is none."""
+    """Change columns of one tenant; None where there is none, or it is closing."""
     statement = (
         update(tenants)
-        .where(tenants.c.id == tenant_id)
+        .where(tenants.c.id == tenant_id, tenants.c.closing_at.is_(None))
         .values(**values, updated_at=now)
         .returning(*_SEEN)
     )
     row = (await session.execute(statement)).one_or_none()
     return None if row is None else tenant_row(row)
+
+
+async def begin_closing(session: OperatorSession, tenant_id: TenantId, now: datetime) -> bool:
+    """Shut a tenant's door, for good: from the commit on no key, consent or notice of it opens it.
+
+    False where there is none; one that is closing already is rung for again.
+    """
+    statement = (
+        update(tenants)
+        .where(tenants.c.id == tenant_id)
+        .values(closing_at=func.coalesce(tenants.c.closing_at, now), closing_due_at=now)
+    )
+    return (await session.execute(statement)).rowcount == 1
+
+
+async def claim_closing(
+    session: OperatorSession, tenant_id: TenantId, now: datetime, until: datetime
+) -> TenantRow | None:
+    """Take the turn to close a tenant; None where it is not due, or another's turn."""
+    statement = (
+        update(tenants)
+        .where(tenants.c.id == tenant_id, tenants.c.closing_due_at <= now)
+        .values(closing_due_at=until)
+        .returning(*_SEEN)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else tenant_row(row)
+
+
+async def postpone_closing(session: OperatorSession, tenant_id: TenantId, until: datetime) -> None:
+    """Set when the closing of a tenant is gone on with."""
+    await session.execute(
+        update(tenants).where(tenants.c.id == tenant_id).values(closing_due_at=until)
+    )
+
+
+async def closing_due(session: SweepSession, now: datetime, limit: int) -> tuple[TenantId, ...]:
+    """Say which tenants are to be closed, or gone on with."""
+    statement = select(tenants.c.id).where(tenants.c.closing_due_at <= now).limit(limit)
+    return tuple(TenantId(row.id) for row in await session.execute(statement))
 
 
 async def remove(session: OperatorSession, tenant_id: TenantId) -> bool:
@@ -122,4 +164,5 @@ def tenant_row(row: Row[Any]) -> TenantRow:
         retention_days=row.retention_days,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        closing_at=row.closing_at,
     )

@@ -61,6 +61,14 @@ class _Database:
         if watched.wrote:
             self._fuse.burn("commit")
 
+    @asynccontextmanager
+    async def operator(self) -> AsyncIterator[_Session]:
+        async with self._database.operator() as session:
+            watched = _Session(session)
+            yield watched
+        if watched.wrote:
+            self._fuse.burn("operator's commit")
+
 
 class _Port:
     """A port some of whose calls are effects."""
@@ -91,9 +99,15 @@ def mortal(services: Services, fuse: Fuse) -> Services:
     database: Any = _Database(services.database, fuse)
     fleet: Any = _Port(services.fleet, fuse, ("send", "find", "recall"))
     poster: Any = _Port(services.poster, fuse, ("post",))
+    keyring: Any = _Port(services.keyring, fuse, ("destroy",))
     providers: dict[Any, Any] = {
         name: _Port(port, fuse, _PROVIDER) for name, port in services.providers.items()
     }
     return msgspec.structs.replace(
-        services, database=database, fleet=fleet, poster=poster, providers=providers
+        services,
+        database=database,
+        keyring=keyring,
+        fleet=fleet,
+        poster=poster,
+        providers=providers,
     )

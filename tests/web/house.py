@@ -1,5 +1,6 @@
 """The whole HTTP door over a real database, and what a test needs to knock at it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -12,9 +13,11 @@ from httpx import ASGITransport, AsyncClient, Response  # noqa: TID251 - to our 
 from meetbot_calendar.bots.fleet import Fleet
 from meetbot_calendar.deliveries.poster import Poster
 from meetbot_calendar.gateways.fleets.unset import UnsetFleet
+from meetbot_calendar.journeys import closing
 from meetbot_calendar.journeys.services import House, Services
 from meetbot_calendar.web.app import Doors, create_app
 from meetbot_calendar.wiring import ContentCiphers
+from tenants.identity import TenantId
 from tenants.secrets.keyring import Keyring
 from tenants.secrets.local import LocalKeys
 from tenants.storage.data_keys import DataKeys
@@ -105,6 +108,14 @@ class OpenHouse(msgspec.Struct, kw_only=True):
         """Make a tenant; returns it and a door that its first key opens."""
         made = (await self.operator.post("/v1/tenants", {"name": name})).json()
         return made["tenant"], self.with_key(made["api_key"]["key"])
+
+    async def remove(self, tenant_id: str) -> Response:
+        """Remove a tenant as the operator does, while a worker is there to close it."""
+        asked = asyncio.ensure_future(self.operator.delete(f"/v1/tenants/{tenant_id}"))
+        while not asked.done():
+            await closing.close(self.services, TenantId(tenant_id))
+            await self.clock.advance(timedelta(seconds=1))
+        return await asked
 
     async def person_key(self, door: Door, user_id: str) -> Door:
         """Make a key that is bound to one calendar user."""

@@ -19,6 +19,7 @@ async def test_a_tenant_comes_with_its_first_key(house: OpenHouse) -> None:
         "retention_days": 30,
         "created_at": "2026-11-20T12:00:00Z",
         "updated_at": "2026-11-20T12:00:00Z",
+        "closing": None,
     }
     assert made["tenant"]["id"].startswith("ten_")
     assert made["api_key"]["key"].startswith(made["api_key"]["prefix"])
@@ -53,7 +54,7 @@ async def test_a_removed_tenants_keys_open_nothing_and_its_own_key_is_destroyed(
     tenant, door = await house.tenant()
     kept_before = _files_of(tmp_path, tenant["id"])
 
-    removed = await house.operator.delete(f"/v1/tenants/{tenant['id']}")
+    removed = await house.remove(tenant["id"])
 
     assert removed.status_code == 204
     assert (await door.get("/v1/tenant")).status_code == 401

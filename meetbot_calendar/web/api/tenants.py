@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from litestar import Router, delete, get, patch, post
+from litestar import Response, Router, delete, get, patch, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody
 
-from meetbot_calendar.journeys import tenants
+from meetbot_calendar.journeys import closing, tenants
 from meetbot_calendar.journeys.tenants import TenantRow
 from meetbot_calendar.web.api.keys import NewKeyView, new_key_view
 from meetbot_calendar.web.api.parts import (
@@ -55,8 +56,16 @@ class TenantPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     retention_days: RetentionDays | msgspec.UnsetType | None = msgspec.UNSET
 
 
+class ClosingView(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the removal of a tenant is: bots to be called back, accounts to part from."""
+
+    since: datetime
+    bots: int
+    connections: int
+
+
 class TenantView(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant, as the operator sees it."""
+    """A tenant, as the operator sees it; `closing` while it is being removed."""
 
     id: str
     name: str
@@ -64,6 +73,7 @@ class TenantView(msgspec.Struct, frozen=True, kw_only=True):
     retention_days: int | None
     created_at: datetime
     updated_at: datetime
+    closing: ClosingView | None = None
 
 
 class NewTenantView(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +95,15 @@ def tenant_view(row: TenantRow) -> TenantView:
     )
 
 
+async def _with_closing(services: Given, row: TenantRow) -> TenantView:
+    view = tenant_view(row)
+    if row.closing_at is None:
+        return view
+    left = await closing.left_outside(services, row.id)
+    how_far = ClosingView(since=utc(row.closing_at), bots=left.bots, connections=left.connections)
+    return msgspec.structs.replace(view, closing=how_far)
+
+
 @post()
 async def create_tenant(
     services: Given, data: JSONBody[TenantBody], idempotency_key: IdempotencyKey = None
@@ -103,13 +122,14 @@ async def create_tenant(
 async def list_tenants(services: Given, wish: Wish) -> PageOf[TenantView]:
     """List tenants, newest first."""
     listed = await tenants.list_tenants(services, wish)
-    return page_of(listed, tuple(tenant_view(row) for row in listed.results))
+    shown = [await _with_closing(services, row) for row in listed.results]
+    return page_of(listed, tuple(shown))
 
 
 @get("/{tenant_id:str}")
 async def read_tenant(services: Given, tenant_id: FromPath[TenantId]) -> TenantView:
     """Return one tenant."""
-    return tenant_view(await tenants.read_tenant(services, tenant_id))
+    return await _with_closing(services, await tenants.read_tenant(services, tenant_id))
 
 
 @patch("/{tenant_id:str}")
@@ -121,10 +141,23 @@ async def change_tenant(
     return tenant_view(await tenants.change_tenant(services, tenant_id, change))
 
 
-@delete("/{tenant_id:str}")
-async def remove_tenant(services: Given, tenant_id: FromPath[TenantId]) -> None:
-    """Destroy a tenant's key, and everything stored of it."""
-    await tenants.remove_tenant(services, tenant_id)
+@delete(
+    "/{tenant_id:str}",
+    status_code=202,
+    responses={204: ResponseSpec(None, description="The tenant is gone, its key destroyed.")},
+)
+async def remove_tenant(
+    services: Given, tenant_id: FromPath[TenantId]
+) -> Response[TenantView | None]:
+    """Shut a tenant's door at once, part from all of its accounts and bots, destroy its key.
+
+    Most are gone within seconds (204); where a provider or fleet lets us wait, the rest is done
+    behind this answer (202), within a day, whoever may be away.
+    """
+    left = await closing.begin(services, tenant_id)
+    if left is None:
+        return Response(None, status_code=204)
+    return Response(await _with_closing(services, left), status_code=202)
 
 
 router = Router(
