@@ -8,7 +8,11 @@ import msgspec
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """One bot to send, as the fleet is told. ``key`` is the same however often it is sent."""
+    """One bot to send, as the fleet is told. ``key`` is the same however often it is sent.
+
+    ``attempt`` counts the times it was sent anew after a clear refusal: an order of unknown outcome
+    keeps its number.
+    """
 
     key: str
     bot_id: str
@@ -19,6 +23,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     bot_config: dict[str, Any]
     metadata: dict[str, Any]
     callback_url: str
+    attempt: int = 1
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +35,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     transcript_url: str | None = None
     duration_seconds: float | None = None
     reason: str | None = None
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a fleet told of one of its bots at its account's address, verified.
+
+    ``bot_id`` is ours, where the fleet carries what we gave it along; otherwise the bot is known by
+    the fleet's own id alone. Without a ``report`` nothing happened that we keep.
+    """
+
+    fleet_bot_id: str
+    bot_id: str | None = None
+    report: Report | None = None
 
 
 class Fleet(Protocol):
@@ -47,7 +64,10 @@ class Fleet(Protocol):
         ...
 
     async def find(self, order: Order) -> str | None:
-        """Ask whether an order of unknown outcome arrived; None if it did not."""
+        """Ask whether an order of unknown outcome arrived; None if it did not.
+
+        Raises ``TryLater`` or ``InstallationFault`` where that cannot be said now.
+        """
         ...
 
     async def recall(self, fleet_bot_id: str) -> None:
@@ -66,6 +86,14 @@ class Fleet(Protocol):
         """Verify what somebody posted as a report of one bot, and map it to our words.
 
         ``headers`` are lower case. Raises ``Tampered`` when the fleet did not sign exactly this,
-        lately, and ``Invalid`` when it did but the body is not a report.
+        lately, ``Invalid`` when it did but the body is not a report, and ``Missing`` where the
+        fleet reports to its account's address alone.
+        """
+        ...
+
+    def read_notice(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Notice | None:
+        """Verify what somebody posted to the account's address; None if it is of no bot.
+
+        Raises as ``read_report`` does, ``Missing`` where the fleet reports bot by bot.
         """
         ...

@@ -5,20 +5,22 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+import structlog
 
 from meetbot_calendar.bots import lifecycle
-from meetbot_calendar.bots.fleet import Report
-from meetbot_calendar.bots.model import FINAL, Bot, BotId
+from meetbot_calendar.bots.fleet import Notice, Report
+from meetbot_calendar.bots.model import FINAL, Bot, BotId, BotStatus
 from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.deliveries.payloads import BotMessage
-from meetbot_calendar.errors import Missing
-from meetbot_calendar.journeys import aftermath
+from meetbot_calendar.errors import GiveUp, InstallationFault, Missing, TryLater
+from meetbot_calendar.journeys import aftermath, finding
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import bots
 from tenants.identity import TenantId
 from tenants.storage.session import TenantSession
 
+_LOG = structlog.get_logger("meetbot.complete")
 _TOLD: dict[str, BotMessage] = {
     "joined": "bot.joined",
     "completed": "bot.completed",
@@ -39,24 +41,88 @@ async def take_report(
     """
     report = services.fleet.read_report(headers, body, services.clock.now())
     async with services.database.gate(bot_id) as gate:
-        tenant_id = await bots.tenant_of(gate)
+        tenant_id = await bots.tenant_of(gate, bot_id)
     if tenant_id is None:
         raise Missing("there is no such bot")
     told = await _record(services, tenant_id, bot_id, report)
     await ring_deliveries(services, tenant_id, told)
 
 
+async def take_notice(
+    services: Services, fleet: str, headers: Mapping[str, str], body: bytes
+) -> None:
+    """Record what came to the address of a fleet's account, where its reports of all bots arrive.
+
+    Bots that are not ours, and news that we do not keep, are nothing to complain about: others may
+    use the same account. Raises ``Tampered``, ``Invalid``, or ``Missing`` for another fleet.
+    """
+    if fleet != services.fleet.name:
+        raise Missing("this installation sends its bots with another fleet")
+    notice = services.fleet.read_notice(headers, body, services.clock.now())
+    if notice is None or notice.report is None:
+        return
+    owner = await _owner(services, notice)
+    if owner is None or not await _is_news(services, owner, notice, notice.report):
+        return
+    tenant_id, bot_id = owner
+    report = await _whole(services, notice.fleet_bot_id, notice.report)
+    told = await _record(services, tenant_id, bot_id, report, notice.fleet_bot_id)
+    await ring_deliveries(services, tenant_id, told)
+
+
+async def _owner(services: Services, notice: Notice) -> tuple[TenantId, BotId] | None:
+    if notice.bot_id is None:
+        return await finding.owner_of(services, notice.fleet_bot_id)
+    bot_id = BotId(notice.bot_id)
+    async with services.database.gate(bot_id) as gate:
+        tenant_id = await bots.tenant_of(gate, bot_id)
+    return None if tenant_id is None else (tenant_id, bot_id)
+
+
+async def _is_news(
+    services: Services, owner: tuple[TenantId, BotId], notice: Notice, report: Report
+) -> bool:
+    """Say whether it would change anything, so that repeats cost the fleet no question."""
+    async with services.database.tenant(owner[0]) as session:
+        bot = await bots.get(session, owner[1])
+    return bot is not None and _next(bot, report, notice.fleet_bot_id) is not None
+
+
+async def _whole(services: Services, fleet_bot_id: str, report: Report) -> Report:
+    """Ask the fleet what a bot that is done has brought; a fleet that cannot say delays nothing."""
+    if report.kind != "completed" or report.recording_url is not None:
+        return report
+    try:
+        found = await services.fleet.ask(fleet_bot_id)
+    except (TryLater, GiveUp, InstallationFault, Missing) as trouble:
+        _LOG.warning("recording_not_found", fleet_bot_id=fleet_bot_id, code=trouble.code)
+        return report
+    return report if found is None or found.kind == "joined" else found
+
+
+def _next(bot: Bot, report: Report, fleet_bot_id: str | None) -> BotStatus | None:
+    """Say where a report leads; one of another bot than the one that we sent leads nowhere."""
+    if fleet_bot_id is not None and bot.fleet_bot_id not in (None, fleet_bot_id):
+        return None
+    return lifecycle.next_state(bot.status, bot.stopped_by, report.kind)
+
+
 async def _record(
-    services: Services, tenant_id: TenantId, bot_id: BotId, report: Report
+    services: Services,
+    tenant_id: TenantId,
+    bot_id: BotId,
+    report: Report,
+    fleet_bot_id: str | None = None,
 ) -> tuple[DeliveryId, ...]:
     now = services.clock.now()
     async with services.database.tenant(tenant_id) as session:
         bot = await bots.get(session, bot_id, lock=True)
         if bot is None:
             raise Missing("there is no such bot")
-        status = lifecycle.next_state(bot.status, bot.stopped_by, report.kind)
+        status = _next(bot, report, fleet_bot_id)
         if status is None:
             return ()
+        bot = msgspec.structs.replace(bot, fleet_bot_id=bot.fleet_bot_id or fleet_bot_id)
         news: list[tuple[BotMessage, Bot]] = []
         if bot.dispatched_at is None:
             await bots.record(session, bot.id, aftermath.left(bot, now), now)
@@ -93,6 +159,7 @@ async def _write(session: TenantSession, bot: Bot, now: datetime) -> None:
         "joined_at": bot.joined_at,
         "completed_at": bot.completed_at,
         "duration_seconds": bot.duration_seconds,
+        "fleet_bot_id": bot.fleet_bot_id,
     }
     if bot.status in FINAL:
         values["due_at"] = None

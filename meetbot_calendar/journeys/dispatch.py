@@ -15,7 +15,7 @@ from meetbot_calendar.bots.fleet import Order
 from meetbot_calendar.bots.model import Bot, BotId
 from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.errors import GiveUp, InstallationFault, OutcomeUnknown, TryLater
-from meetbot_calendar.journeys import aftermath, recall
+from meetbot_calendar.journeys import aftermath, finding, recall
 from meetbot_calendar.journeys.aftermath import Answer
 from meetbot_calendar.journeys.orders import Scene, order_of, scene_of
 from meetbot_calendar.journeys.ringing import ring_deliveries
@@ -187,20 +187,40 @@ async def _ask(services: Services, leaving: Leaving) -> Answer:
     """Talk to the fleet about one bot. A send of unknown outcome is asked about first."""
     bot, order = leaving.bot, leaving.order
     late = services.clock.now() - leaving.held.due_at
+    asked = bot.status == "dispatching"
     try:
-        known = await services.fleet.find(order) if bot.status == "dispatching" else None
-        fleet_bot_id = known or await services.fleet.send(order)
-    except OutcomeUnknown:
-        return Answer(bot=bot, outcome="later", status="dispatching", after=_AGAIN)
-    except TryLater as busy:
-        return Answer(bot=bot, outcome="later", status="scheduled", after=busy.after or _AGAIN)
-    except InstallationFault:
-        return Answer(bot=bot, outcome="later", status="scheduled", after=_ALARM)
+        known = await finding.find(services, order) if asked else None
+    except (TryLater, InstallationFault) as trouble:  # it may be out there all the same
+        return _later(bot, trouble, "dispatching")
     except GiveUp as refusal:
         return Answer(bot=bot, outcome="failed", status="failed", reason=refusal.code)
+    return _out(bot, known, late) if known else await _send(services, leaving, late)
+
+
+async def _send(services: Services, leaving: Leaving, late: timedelta) -> Answer:
+    bot = leaving.bot
+    try:
+        return _out(bot, await services.fleet.send(leaving.order), late)
+    except OutcomeUnknown as silence:
+        return _later(bot, silence, "dispatching")
+    except (TryLater, InstallationFault) as trouble:
+        return _later(bot, trouble, "scheduled")
+    except GiveUp as refusal:
+        return Answer(bot=bot, outcome="failed", status="failed", reason=refusal.code)
+
+
+def _out(bot: Bot, fleet_bot_id: str, late: timedelta) -> Answer:
     return Answer(
         bot=bot, outcome="dispatched", status="dispatched", fleet_bot_id=fleet_bot_id, late=late
     )
+
+
+def _later(
+    bot: Bot, trouble: TryLater | InstallationFault, status: Literal["dispatching", "scheduled"]
+) -> Answer:
+    """Say when to try again; a bot that stays ``dispatching`` is asked about before it is sent."""
+    wait = _ALARM if isinstance(trouble, InstallationFault) else trouble.after
+    return Answer(bot=bot, outcome="later", status=status, after=wait or _AGAIN)
 
 
 __all__ = ["Dispatched", "Held", "fire", "hold"]

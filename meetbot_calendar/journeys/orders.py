@@ -55,6 +55,7 @@ def order_of(bot: Bot, scene: Scene) -> Order:
             "customer_user_id": user.customer_user_id if user else None,
         },
         callback_url=f"{scene.public_url}/v1/bots/{bot.id}/status",
+        attempt=bot.attempts + 1,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from meetbot_calendar.bots.model import Bot
 from meetbot_calendar.errors import GiveUp, InstallationFault, TryLater
+from meetbot_calendar.journeys import finding
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import bots, orphans
 
@@ -21,7 +22,7 @@ async def recall(services: Services, bot: Bot) -> Literal["recalled", "later", "
         out = await bots.recall_of(session, bot.id) or bot.fleet_bot_id
     try:
         if out is None and bot.content.order is not None:
-            out = await services.fleet.find(bot.content.order)
+            out = await finding.find(services, bot.content.order)
         if out is not None:
             await services.fleet.recall(out)
     except (TryLater, InstallationFault) as trouble:

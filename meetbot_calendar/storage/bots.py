@@ -26,10 +26,18 @@ Due = datetime | None
 """When a bot is to be looked at; None: never."""
 
 
-async def tenant_of(session: GateSession) -> TenantId | None:
+async def tenant_of(session: GateSession, bot_id: BotId) -> TenantId | None:
     """Say whose bot the gate was opened for."""
-    found = (await session.execute(select(bots.c.tenant_id))).scalar_one_or_none()
+    named = select(bots.c.tenant_id).where(bots.c.id == bot_id)
+    found = (await session.execute(named)).scalar_one_or_none()
     return None if found is None else TenantId(found)
+
+
+async def sent_as(session: GateSession, fleet_bot_id: str) -> tuple[TenantId, BotId] | None:
+    """Say which bot, and whose, has the fleet's id that the gate was opened for: the latest."""
+    named = select(bots.c.tenant_id, bots.c.id).where(bots.c.fleet_bot_id == fleet_bot_id)
+    found = (await session.execute(named.order_by(bots.c.id.desc()).limit(1))).first()
+    return None if found is None else (TenantId(found.tenant_id), BotId(found.id))
 
 
 async def get(session: TenantSession, bot_id: BotId, *, lock: bool = False) -> Bot | None:

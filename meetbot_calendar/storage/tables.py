@@ -243,6 +243,7 @@ bots = Table(
     Index(None, "meeting_keys", postgresql_using="gin"),
     Index(None, "due_at", postgresql_where=text("due_at is not null")),
     referred(),
+    Index(None, "fleet_bot_id", postgresql_where=text("fleet_bot_id is not null")),
 )
 
 bot_events = Table(

@@ -45,9 +45,21 @@ async def take_report(
     await complete.take_report(services, bot_id, _headers(request), await request.body())
 
 
+@post("/fleets/{fleet:str}/reports", status_code=204)
+async def take_fleet_notice(
+    services: Given, request: Request[Any, Any, Any], fleet: FromPath[str]
+) -> None:
+    """Where the account of a fleet of another make reports, in its own format and signature.
+
+    Register this address with the fleet (`recall`, `attendee`, `meetstream`, `meetingbaas`,
+    `vexa`); not called by you. What is of no bot of ours is answered 204 as well.
+    """
+    await complete.take_notice(services, fleet, _headers(request), await request.body())
+
+
 router = Router(
     "/v1",
-    route_handlers=[take_notice, take_report],
+    route_handlers=[take_notice, take_report, take_fleet_notice],
     opt=PUBLIC,
     security=[],
     tags=["Inbound"],

@@ -8,30 +8,26 @@ from urllib.parse import quote
 
 import msgspec
 
-from meetbot_calendar.bots.fleet import Order, Report
+from meetbot_calendar.bots.fleet import Notice, Order, Report
 from meetbot_calendar.deliveries.signing import verify
 from meetbot_calendar.errors import (
     Fault,
     GiveUp,
-    InstallationFault,
     Invalid,
     MeetbotError,
+    Missing,
     OutcomeUnknown,
     TryLater,
 )
-from meetbot_calendar.gateways.transport import Answer, Transport, retry_after
-from meetbot_calendar.gateways.untrusted import child, object_in, text
+from meetbot_calendar.gateways.fleets.refusals import GONE, trouble
+from meetbot_calendar.gateways.transport import Answer, Transport
 
 _TIME_LIMIT = 15.0
 _MAX_BYTES = 64 * 1024
 
-_FULL = frozenset({408, 425, 429, 503, 507})
-_NOT_LET_IN = frozenset({401, 402, 403, 405})
-_GONE = frozenset({404, 409, 410})
 _UNTOLD = frozenset({404, 405, 410, 501})
-_SERVER_ERRORS = 500
 _CONFLICT = 409
-_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+_OVER = GONE | {_CONFLICT}
 _PLACE = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
 
 _REASON_LENGTH = 1000
@@ -96,7 +92,7 @@ class MeetbotFleet:
             max_bytes=_MAX_BYTES,
         )
         if not answer.is_success:
-            raise _trouble(answer)
+            raise _refused(answer)
         try:
             return answer.read(_Accepted).id
         except (TryLater, GiveUp) as error:
@@ -115,8 +111,8 @@ class MeetbotFleet:
             timeout=_TIME_LIMIT,
             max_bytes=_MAX_BYTES,
         )
-        if not answer.is_success and answer.status not in _GONE:
-            raise _trouble(answer)
+        if not answer.is_success and answer.status not in _OVER:
+            raise _refused(answer)
 
     async def ask(self, fleet_bot_id: str) -> Report | None:
         """Read where a bot is: its last report again, under ``report``; a fleet need not tell."""
@@ -130,7 +126,7 @@ class MeetbotFleet:
         if answer.status in _UNTOLD:
             return None
         if not answer.is_success:
-            raise _trouble(answer)
+            raise _refused(answer)
         said = answer.read(_Standing).report
         return None if said is None else _report(said)
 
@@ -144,6 +140,11 @@ class MeetbotFleet:
         except (msgspec.DecodeError, RecursionError) as error:
             raise Invalid("The report is not JSON.") from error
         return _report(said)
+
+    def read_notice(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Notice | None:
+        """Refuse: this fleet reports bot by bot."""
+        _ = headers, body, now
+        raise Missing("this fleet reports at /v1/bots/{bot_id}/status")
 
 
 def _report(said: _ReportBody) -> Report:
@@ -161,34 +162,15 @@ def _report(said: _ReportBody) -> Report:
 def _written(order: Order) -> bytes:
     """Write the order with sorted keys: sent again from our rows, it is the same to the byte."""
     fields = msgspec.structs.asdict(order)
-    del fields["key"]
+    del fields["key"], fields["attempt"]
     fields["join_at"] = order.join_at.astimezone(UTC)
     return msgspec.json.encode(fields, order="sorted")
 
 
-def _trouble(answer: Answer) -> MeetbotError:
-    """Say what a status that is no success means; an error after sending may hide a success."""
-    status = answer.status
-    if status in _FULL:
-        return TryLater(
-            f"the fleet has no room now ({status})", after=retry_after(answer), code="fleet_busy"
-        )
-    if status in _NOT_LET_IN or status < 400:  # noqa: PLR2004 - redirects: the address is wrong
-        return InstallationFault(
-            f"the fleet does not let us in ({status}): check its URL and key", code="fleet_closed"
-        )
-    if status >= _SERVER_ERRORS:
-        return OutcomeUnknown(f"the fleet failed ({status})", after=retry_after(answer))
-    if status == _CONFLICT:
+def _refused(answer: Answer) -> MeetbotError:
+    if answer.status == _CONFLICT:
         return GiveUp("the fleet has another bot under this key (409)", code="idempotency_conflict")
-    return GiveUp(f"the fleet refuses the bot ({status})", code=_refusal_code(answer))
-
-
-def _refusal_code(answer: Answer) -> str:
-    """Return the fleet's own code where it is one word; its sentences may hold meeting links."""
-    body = object_in(answer.body)
-    code = text(body, "code") or text(child(body, "error"), "code") or ""
-    return code if _CODE.fullmatch(code) else "fleet_refused"
+    return trouble(answer)
 
 
 def _invalid(message: str) -> Invalid:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from meetbot_calendar.bots.fleet import Order, Report
+from meetbot_calendar.bots.fleet import Notice, Order, Report
 from meetbot_calendar.errors import InstallationFault
 
 
@@ -14,10 +14,7 @@ class UnsetFleet:
         self.name = name
 
     def _fault(self) -> InstallationFault:
-        if self.name == "meetbot":
-            remedy = "set MEETBOT_FLEET_URL, MEETBOT_FLEET_API_KEY and the callback secret"
-        else:
-            remedy = f"the adapter for {self.name} is not part of this version; use meetbot"
+        remedy = "set MEETBOT_FLEET_URL, MEETBOT_FLEET_API_KEY and the callback secret"
         return InstallationFault(f"no bot fleet can be reached: {remedy}", code="no_fleet")
 
     async def send(self, order: Order) -> str:
@@ -41,6 +38,11 @@ class UnsetFleet:
         raise self._fault()
 
     def read_report(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Report:
+        """Refuse."""
+        _ = headers, body, now
+        raise self._fault()
+
+    def read_notice(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Notice | None:
         """Refuse."""
         _ = headers, body, now
         raise self._fault()
