@@ -11,8 +11,8 @@ from meetbot_calendar.calendars.model import OAuthApp, Provider
 from meetbot_calendar.calendars.provider import CalendarProvider
 from meetbot_calendar.clock import Clock, SystemClock
 from meetbot_calendar.gateways.endpoints import open_endpoints
-from meetbot_calendar.gateways.fleets.meetbot import MeetbotFleet
-from meetbot_calendar.gateways.fleets.unset import UnsetFleet
+from meetbot_calendar.gateways.fleets.choice import open_fleet
+from meetbot_calendar.gateways.fleets.line import Account
 from meetbot_calendar.gateways.google.client import GoogleProvider
 from meetbot_calendar.gateways.google.oauth import GoogleEndpoints
 from meetbot_calendar.gateways.microsoft.client import MicrosoftProvider
@@ -133,14 +133,13 @@ def _operator_apps(settings: Settings) -> dict[Provider, OAuthApp]:
 
 
 def _fleet(settings: Settings, transport: Transport) -> Fleet:
-    if settings.fleet_url is None or settings.fleet != "meetbot":
-        return UnsetFleet(settings.fleet)
-    return MeetbotFleet(
-        transport,
-        url=settings.fleet_url,
+    account = Account(
+        url=settings.fleet_url or "",
         api_key=_reveal(settings.fleet_api_key) or "",
         callback_secret=_reveal(settings.fleet_callback_secret) or "",
+        reports_url=f"{settings.public_url}/v1/fleets/{settings.fleet}/reports",
     )
+    return open_fleet(settings.fleet, transport, account)
 
 
 def _reveal(secret: Secret | None) -> str | None:
