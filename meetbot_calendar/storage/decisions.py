@@ -86,7 +86,8 @@ async def write(session: TenantSession, decided: Sequence[StoredDecision]) -> No
     fresh = upsert(decisions)
     names = ("action", "source", "reason", "content", "decided_at")
     statement = fresh.on_conflict_do_update(
-        index_elements=["event_id", "version"], set_={name: fresh.excluded[name] for name in names}
+        index_elements=["tenant_id", "event_id", "version"],
+        set_={name: fresh.excluded[name] for name in names},
     )
     rows = [
         {
@@ -143,7 +144,7 @@ async def save_override(session: TenantSession, override: Override) -> None:
     await session.execute(
         upsert(overrides)
         .values(tenant_id=session.tenant_id, event_id=override.event_id, **values)
-        .on_conflict_do_update(index_elements=["event_id"], set_=values)
+        .on_conflict_do_update(index_elements=["tenant_id", "event_id"], set_=values)
     )
 
 

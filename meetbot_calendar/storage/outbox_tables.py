@@ -79,7 +79,7 @@ deliveries = Table(
 delivery_attempts = Table(
     "delivery_attempts",
     metadata,
-    of_tenant(),
+    of_tenant(primary_key=True),
     *reference("delivery_id", "deliveries", primary_key=True),
     Column("number", Integer, primary_key=True),
     instant("at"),

@@ -172,7 +172,7 @@ events = Table(
 rule_sets = Table(
     "rule_sets",
     metadata,
-    of_tenant(),
+    of_tenant(primary_key=True),
     *reference("user_id", "calendar_users", primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("document", LargeBinary, comment="sealed; null where the version removed the rules"),
@@ -183,7 +183,7 @@ rule_sets = Table(
 decisions = Table(
     "decisions",
     metadata,
-    of_tenant(),
+    of_tenant(primary_key=True),
     *reference("event_id", "events", primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("action", Text, nullable=False),
@@ -197,7 +197,7 @@ decisions = Table(
 overrides = Table(
     "overrides",
     metadata,
-    of_tenant(),
+    of_tenant(primary_key=True),
     *reference("event_id", "events", primary_key=True),
     Column("action", Text, nullable=False),
     Column("content", LargeBinary, comment="sealed bot_config"),
@@ -249,7 +249,7 @@ bots = Table(
 bot_events = Table(
     "bot_events",
     metadata,
-    of_tenant(),
+    of_tenant(primary_key=True),
     *reference("bot_id", "bots", primary_key=True),
     *reference("event_id", "events", primary_key=True),
     *reference("user_id", "calendar_users"),

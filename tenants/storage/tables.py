@@ -39,9 +39,10 @@ def identifier() -> Column[str]:
     return Column("id", Text, primary_key=True)
 
 
-def of_tenant() -> Column[str]:
-    """Make the column that every policy reads."""
-    return Column("tenant_id", Text, ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False)
+def of_tenant(*, primary_key: bool = False) -> Column[str]:
+    """Make the column that every policy reads; first in the key of what has no id of its own."""
+    tenant = ForeignKey("tenants.id", ondelete="CASCADE")
+    return Column("tenant_id", Text, tenant, nullable=False, primary_key=primary_key)
 
 
 def reference(
@@ -142,7 +143,7 @@ admin_sessions = Table(
 oauth_apps = Table(
     "oauth_apps",
     metadata,
-    Column("tenant_id", Text, ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    of_tenant(primary_key=True),
     Column("provider", Text, primary_key=True),
     Column("client_id", Text, nullable=False),
     Column("secret", LargeBinary, nullable=False, comment="sealed"),
@@ -153,7 +154,7 @@ oauth_apps = Table(
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
-    Column("tenant_id", Text, ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    of_tenant(primary_key=True),
     Column("key", Text, primary_key=True),
     Column("fingerprint", LargeBinary, nullable=False),
     Column("status", Integer, comment="null while the first request is still at work"),
