@@ -33,7 +33,7 @@ from meetbot_calendar.journeys import decide, rounds, tenants
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.journeys.tenants import TenantWish
 from meetbot_calendar.settings import Settings
-from meetbot_calendar.storage import calendars, connections, events
+from meetbot_calendar.storage import calendar_lists, calendars, connections, events
 from meetbot_calendar.storage.connections import NewConnection
 from meetbot_calendar.storage.migrations import migrate
 from meetbot_calendar.telemetry import configure_logging
@@ -89,7 +89,7 @@ async def populate(services: Services, context: TenantContext) -> CalendarUserId
         listed = ListedCalendar(
             platform_id="ann@acme.example", name="Ann", access_role="owner", is_primary=True
         )
-        await calendars.save_listed(session, connection, [listed], now)
+        await calendar_lists.save_listed(session, connection, [listed], now)
         (calendar,) = await calendars.of_user(session, user.id)
         page = ChangePage(events=tuple(event(number, now) for number in range(EVENTS)), cursor="1")
         taken = rounds.Round(pages=(page,), full=True)

@@ -1,9 +1,10 @@
 """When to sync next, when to read a new window, when to renew a watch.
 
-``phase`` is where in every interval a connection has its turn, from 0 up to 1: drawn once per
-connection, it keeps thousands of them from calling in the same second.
+``phase`` is where in every interval a person's calendars have their turn, from 0 up to 1: drawn
+once per person, it keeps thousands of them from calling in the same second.
 """
 
+import zlib
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -47,12 +48,35 @@ def next_sync(
         due = next_turn(now, interval, phase)
     else:
         due = now + backoff(outcome.failures, interval=interval, phase=phase)
-    look = _last_look(outcome.next_departure, now, phase)
+    look = last_look(outcome.next_departure, now, phase)
     if look is not None:
         due = min(due, look)
     if outcome.retry_after is not None:  # what the provider asks for, no haste of ours undercuts
-        due = max(due, now + min(outcome.retry_after, _LONGEST_OBEYED))
+        due = max(due, now + obeyed(outcome.retry_after))
     return due
+
+
+def looked_at_last(now: datetime, phase: float) -> datetime:
+    """Return until when departures have had their last look, so that a later one has its own."""
+    *_, last = _LAST_LOOKS
+    return now + last - _LOOK_SPREAD * (phase % 1.0)
+
+
+def look_at_once(departure: datetime, last_looked_at: datetime | None, now: datetime) -> bool:
+    """Say whether a bot that was just planned leaves so soon that its calendar is stale."""
+    first, _ = _LAST_LOOKS
+    is_soon = now <= departure <= now + first
+    return is_soon and (last_looked_at is None or last_looked_at < now - first)
+
+
+def phase_of(user_id: str) -> float:
+    """Return when in every interval a person's calendars have their turn, all of them together."""
+    return zlib.crc32(user_id.encode()) / 2**32
+
+
+def obeyed(wait: timedelta) -> timedelta:
+    """Return how long a wait that a provider asks for is kept: a day at most."""
+    return min(wait, _LONGEST_OBEYED)
 
 
 def next_turn(now: datetime, interval: timedelta, phase: float) -> datetime:
@@ -72,7 +96,7 @@ def backoff(failures: int, *, interval: timedelta, phase: float) -> timedelta:
     return wait * (0.75 + 0.5 * (phase % 1.0))
 
 
-def _last_look(departure: datetime | None, now: datetime, phase: float) -> datetime | None:
+def last_look(departure: datetime | None, now: datetime, phase: float) -> datetime | None:
     """Return the next of the looks before a departure; None where all of them are over."""
     if departure is None:
         return None

@@ -233,7 +233,10 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Calendar(msgspec.Struct, frozen=True, kw_only=True):
-    """One calendar of a connection, and how its syncing goes."""
+    """One calendar of a connection, and how its syncing goes.
+
+    ``held_until`` is when its provider lets us ask again (``Retry-After``).
+    """
 
     id: CalendarId
     tenant_id: TenantId
@@ -256,6 +259,7 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True):
     error_code: str | None = None
     error_detail: str | None = None
     push: PushState = "lost"
+    held_until: datetime | None = None
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):

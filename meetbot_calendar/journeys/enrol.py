@@ -23,7 +23,7 @@ from meetbot_calendar.journeys.ringing import (
     ring_syncs,
 )
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import calendars, connections, event_marks, messages
+from meetbot_calendar.storage import calendar_lists, calendars, connections, event_marks, messages
 from meetbot_calendar.storage.connections import NewConnection
 from tenants.identity import CalendarUserId, TenantContext
 from tenants.storage import audit, users
@@ -120,7 +120,7 @@ async def _write(
     stood = await _check(session, row, replace=new.replace)
     await connections.save(session, row, now)
     connection = await present(session, row.id)
-    await calendars.save_listed(session, connection, new.listed, now)
+    await calendar_lists.save_listed(session, connection, new.listed, now)
     due = await calendars.ring_connection(
         session, row.id, now, push_due_at=new.watched_until or now
     )

@@ -2,12 +2,14 @@
 
 from datetime import datetime, timedelta
 
+from meetbot_calendar.calendars import freshness
 from meetbot_calendar.calendars.model import Calendar, ConnectionId, Grant
-from meetbot_calendar.errors import CalendarGone, MeetbotError
+from meetbot_calendar.errors import CalendarGone, GiveUp, MeetbotError, TryLater
 from meetbot_calendar.journeys import grants
 from meetbot_calendar.journeys.ringing import ring_calendars, ring_decide
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import (
+    calendar_lists,
     calendars,
     connections,
     erasure,
@@ -18,50 +20,66 @@ from meetbot_calendar.storage import (
 )
 from meetbot_calendar.storage.sealed_grants import GrantRow
 from tenants.identity import TenantContext, TenantId
-from tenants.storage.session import TenantSession
 
-_EVERY = timedelta(hours=1)
 _FAREWELL_AGAIN = timedelta(minutes=5)
 _FAREWELL_AT_MOST = timedelta(days=1)
 _GONE_AFTER = 3
+_EARLY = 0.8  # of the interval: turns are not to the second
 
 
-def is_due(listed_at: datetime | None, now: datetime) -> bool:
-    """Say whether an account's calendars were last listed too long ago."""
-    return listed_at is None or listed_at <= now - _EVERY
+def is_due(services: Services, listed_at: datetime | None, now: datetime) -> bool:
+    """Say whether an account's calendars have not been listed since its last turn."""
+    return listed_at is None or listed_at <= now - services.house.poll_interval * _EARLY
 
 
-async def refresh(services: Services, primary: Calendar, grant: Grant) -> None:
-    """List an account's calendars again, hourly: new ones are synced, lost ones let go."""
+async def refresh(services: Services, of: Calendar, grant: Grant) -> None:
+    """List an account's calendars again: new ones are synced, lost ones let go.
+
+    Whichever of them is polled first in a turn asks. A list that cannot be had disturbs nobody:
+    it is asked for in the next turn; but what is wrong with the grant is said.
+    """
     now = services.clock.now()
-    async with services.database.tenant(primary.tenant_id) as session:
-        if not await connections.claim_listing(session, primary.connection_id, now, _EVERY):
+    every = services.house.poll_interval * _EARLY
+    async with services.database.tenant(of.tenant_id) as session:
+        if not await connections.claim_listing(session, of.connection_id, now, every):
             return
-    listed = await services.providers[primary.provider].calendars(grant)
-    async with services.database.tenant(primary.tenant_id) as session:
-        connection = await connections.get(session, primary.connection_id)
+    try:
+        listed = await services.providers[of.provider].calendars(grant)
+    except TryLater as busy:
+        await _hold(services, of, busy)
+        return
+    except (CalendarGone, GiveUp):
+        return
+    async with services.database.tenant(of.tenant_id) as session:
+        connection = await connections.get(session, of.connection_id)
         if connection is None:
             return
-        fresh = await calendars.save_listed(session, connection, listed, now)
-        for lost in await calendars.unlisted(session, connection.id, listed):
-            await _let_go(session, lost, services)
-    await ring_calendars(services, primary.tenant_id, fresh)
+        fresh = await calendar_lists.save_listed(session, connection, listed, now)
+        for lost in await calendar_lists.out_of_sight(session, connection.id, listed):
+            await events.withdraw_calendar(session, lost.id, lost.user_id, now)
+            await calendars.retire(session, lost.id, out_of_sight=True)
+    await ring_calendars(services, of.tenant_id, fresh)
 
 
-async def _let_go(session: TenantSession, lost: Calendar, services: Services) -> None:
-    await events.withdraw_calendar(session, lost.id, lost.user_id, services.clock.now())
-    await calendars.retire(session, lost.id)
+async def _hold(services: Services, of: Calendar, busy: TryLater) -> None:
+    if busy.after is not None:
+        until = services.clock.now() + freshness.obeyed(busy.after)
+        async with services.database.tenant(of.tenant_id) as session:
+            await calendars.hold(session, of.connection_id, until)
 
 
 async def check_gone(services: Services, calendar: Calendar) -> None:
-    """Let a calendar go that the provider has refused to show several times in a row.
+    """Show no more of a calendar that the provider has refused to show several times in a row.
 
+    It stays selected, and is asked for now and then: should it be shown again, all of it is read.
     What failed for another reason before does not count for a first refusal.
     """
     if calendar.error_code != CalendarGone.code or calendar.failures + 1 < _GONE_AFTER:
         return
     async with services.database.tenant(calendar.tenant_id) as session:
-        await _let_go(session, calendar, services)
+        now = services.clock.now()
+        await events.withdraw_calendar(session, calendar.id, calendar.user_id, now)
+        await calendars.forget_cursor(session, calendar.id)
     await ring_decide(services, calendar.tenant_id, calendar.user_id)
 
 

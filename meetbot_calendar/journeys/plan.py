@@ -7,11 +7,12 @@ import msgspec
 
 from meetbot_calendar.bots.model import FINAL, OUT, Bot, BotId, BotSource, Want
 from meetbot_calendar.bots.planning import Settings, Step, reconcile
-from meetbot_calendar.calendars.model import EventId
+from meetbot_calendar.calendars import freshness
+from meetbot_calendar.calendars.model import CalendarId, EventId
 from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.journeys import aftermath
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import bots, decisions, events, turns
+from meetbot_calendar.storage import bots, decisions, departures, events, turns
 from meetbot_calendar.storage.decisions import Override, StoredDecision
 from meetbot_calendar.storage.events import EventRow
 from tenants.identity import Tenant, new_id
@@ -55,6 +56,7 @@ async def plan(
     )
     steps = reconcile(wants, known, settings)
     await _write(session, steps, now)
+    await _look_before(session, steps, now)
     changed = {step.before.id for step in steps if step.before is not None}
     live = {bot.id for bot in known if bot.status not in FINAL}
     return Planned(
@@ -126,6 +128,19 @@ async def _write(session: TenantSession, steps: Sequence[Step], now: datetime) -
         step.after.id: (step.after, _due_at(step, now)) for step in steps if step.before is not None
     }
     await bots.replan(session, changed)
+
+
+async def _look_before(session: TenantSession, steps: Sequence[Step], now: datetime) -> None:
+    """Have calendars looked at once more before their bots leave, however long their interval."""
+    ids = [step.after.id for step in steps if step.after.status == "scheduled"]
+    looks: dict[CalendarId, datetime] = {}
+    for leaving in await departures.unseen(session, ids, now):
+        look = freshness.last_look(leaving.at, now, freshness.phase_of(leaving.user_id))
+        if freshness.look_at_once(leaving.at, leaving.last_looked_at, now):
+            look = now
+        if look is not None and (leaving.due_at is None or look < leaving.due_at):
+            looks[leaving.calendar_id] = min(look, looks.get(leaving.calendar_id, look))
+    await departures.look_at(session, looks)
 
 
 async def _tell(

@@ -1,6 +1,5 @@
 """Bring a calendar up to date: claim it, read what changed, record rows and cursor together."""
 
-import zlib
 from datetime import datetime, timedelta
 
 import msgspec
@@ -23,14 +22,20 @@ from meetbot_calendar.journeys.ringing import ring_decide, ring_deliveries
 from meetbot_calendar.journeys.rounds import Round
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.journeys.watching import reference
-from meetbot_calendar.storage import calendar_leases, calendars, connections
+from meetbot_calendar.storage import calendar_leases, calendars, connections, departures
 from meetbot_calendar.storage.calendar_leases import Lease, Progress, Setback
 from tenants.identity import CalendarUserId, TenantContext, TenantId
+from tenants.storage.session import TenantSession
 
 _PATIENCE = 300.0  # seconds one round may take before another worker may try
+_TURN = 2.0  # seconds until a calendar whose mailbox is being read is tried again
 _WAIT = 60.0  # seconds a "sync now" waits for its answer
 _LOOK_AGAIN = 0.25
 _DAY = timedelta(days=1)
+
+
+class _Overtaken(Exception):
+    """The lease was lost: somebody else reads this calendar now, and what we read is dropped."""
 
 
 class SyncedCalendar(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +69,8 @@ async def sync(
         lease = await calendar_leases.claim(session, calendar_id, now=now, until=until)
         if lease is None:
             await calendars.rest_unreadable(session, calendar_id)
+            again = now + services.clock.patience(_TURN)
+            await calendars.wait_for_another(session, calendar_id, now, again)
             return None
         grant = await grants.at_hand(services, session, lease.calendar.connection_id)
     try:
@@ -94,7 +101,7 @@ async def _read_and_record(
     services: Services, lease: Lease, grant: Grant, now: datetime
 ) -> SyncedCalendar:
     calendar = lease.calendar
-    if calendar.is_primary and listing.is_due(lease.listed_at, now):
+    if listing.is_due(services, lease.listed_at, now):
         await listing.refresh(services, calendar, grant)
     window, full = _window(services, calendar, now)
     try:
@@ -128,7 +135,7 @@ def _next_due(
         outcome,
         now=now,
         interval=services.house.poll_interval,
-        phase=zlib.crc32(calendar.connection_id.encode()) / 2**32,
+        phase=freshness.phase_of(calendar.user_id),
     )
 
 
@@ -147,18 +154,25 @@ async def _read(
 async def _record(services: Services, lease: Lease, taken: Round, window: Window) -> SyncedCalendar:
     """Write rows, cursor and message in one transaction, if the calendar is still ours."""
     calendar, now = lease.calendar, services.clock.now()
+    seen = freshness.looked_at_last(now, freshness.phase_of(calendar.user_id))
     written: tuple[DeliveryId, ...] = ()
-    async with services.database.tenant(calendar.tenant_id) as session:
-        if not await calendar_leases.still_ours(session, lease):
-            return _nothing(calendar)
-        departure = await calendars.next_departure(session, calendar.id)
-        due_at = _next_due(services, calendar, SyncOutcome(next_departure=departure), now)
-        progress = Progress(
-            cursor=taken.cursor, window=window, complete_at=now, due_at=due_at or now
-        )
-        counts, written = await rounds.write(session, calendar, taken, window, now)
-        await calendar_leases.finish(session, lease, progress, now)
-        await connections.mark_synced(session, calendar.connection_id, now)
+    try:
+        async with services.database.tenant(calendar.tenant_id) as session:
+            departure = await departures.next_departure(session, calendar.id, seen)
+            due_at = _next_due(services, calendar, SyncOutcome(next_departure=departure), now)
+            turn = _next_due(services, calendar, SyncOutcome(), now)
+            progress = Progress(
+                cursor=taken.cursor,
+                window=window,
+                complete_at=now,
+                due_at=due_at or now,
+                is_urgent=due_at != turn,
+            )
+            counts, written = await rounds.write(session, calendar, taken, window, now)
+            await connections.mark_synced(session, calendar.connection_id, now)
+            await _finish(session, lease, progress, now)
+    except _Overtaken:
+        return _nothing(calendar)
     await ring_deliveries(services, calendar.tenant_id, written)
     if counts.changed:
         await ring_decide(services, calendar.tenant_id, calendar.user_id)
@@ -172,6 +186,11 @@ async def _record(services: Services, lease: Lease, taken: Round, window: Window
         updated=counts.updated,
         deleted=counts.deleted,
     )
+
+
+async def _finish(session: TenantSession, lease: Lease, progress: Progress, now: datetime) -> None:
+    if not await calendar_leases.finish(session, lease, progress, now):
+        raise _Overtaken
 
 
 async def _set_back(
@@ -189,6 +208,9 @@ async def _set_back(
         due_at = _next_due(services, calendar, outcome, now)
         setback = Setback(code=error.code, detail=error.detail, due_at=due_at)
         await calendar_leases.fail(session, lease, setback, now)
+        if outcome.retry_after is not None:
+            until = now + freshness.obeyed(outcome.retry_after)
+            await calendars.hold(session, calendar.connection_id, until)
     if isinstance(error, CalendarGone):
         await listing.check_gone(services, calendar)
 
@@ -237,6 +259,9 @@ async def _sync_or_wait(
             waiting = connection.error_detail or "its person must connect the account again"
             return msgspec.structs.replace(_nothing(stands), error=waiting)
         now = services.clock.now()
+        if stands.held_until is not None and stands.held_until > now:
+            waiting = f"its provider asks us to wait until {stands.held_until:%H:%M:%S} UTC"
+            return msgspec.structs.replace(_nothing(stands), code=TryLater.code, error=waiting)
         if now >= deadline:
             waiting = "somebody else is still reading this calendar: ask again in a minute"
             return msgspec.structs.replace(_nothing(stands), error=stands.error_detail or waiting)

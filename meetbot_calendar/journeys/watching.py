@@ -100,6 +100,8 @@ async def _attended(
     except (ReconnectNeeded, Missing) as refusal:
         error = refusal.detail
     except TryLater as busy:
+        if busy.after is not None:
+            await _hold(services, calendar, now + freshness.obeyed(busy.after))
         due_at, error = now + (busy.after or _SOON), busy.detail
     except MeetbotError as fault:
         due_at, error = now + _AGAIN, fault.detail
@@ -107,6 +109,11 @@ async def _attended(
         return Watched(calendar=calendar, outcome=outcome, kept=kept)
     await _settle(services, calendar, push, due_at)
     return Watched(calendar=calendar, outcome=push, error=error)
+
+
+async def _hold(services: Services, calendar: Calendar, until: datetime) -> None:
+    async with services.database.tenant(calendar.tenant_id) as session:
+        await calendars.hold(session, calendar.connection_id, until)
 
 
 async def _look_after(

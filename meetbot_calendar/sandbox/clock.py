@@ -12,6 +12,7 @@ class WorldClock:
     def __init__(self, base: Clock, skipped: timedelta = timedelta(0)) -> None:
         self.base = base
         self.skipped = skipped
+        self.sleeping = 0  # how many wait for an instant to come
         self._pushed = asyncio.Event()
 
     def now(self) -> datetime:
@@ -34,9 +35,11 @@ class WorldClock:
                 asyncio.ensure_future(self.base.sleep_until(instant - self.skipped)),
                 asyncio.ensure_future(self._pushed.wait()),
             }
+            self.sleeping += 1
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             finally:
+                self.sleeping -= 1
                 for wait in waits:
                     wait.cancel()
 

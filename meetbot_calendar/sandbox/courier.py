@@ -11,6 +11,7 @@ from meetbot_calendar.sandbox.clock import WorldClock
 
 _log = structlog.get_logger(__name__)
 _ANSWER_WITHIN = 10.0
+_LOOK_AGAIN = 0.01
 
 
 class Courier:
@@ -31,9 +32,11 @@ class Courier:
         task.add_done_callback(self._errands.discard)
 
     async def settle(self) -> None:
-        """Wait until no errand is under way: for tests."""
-        while self._errands:
-            await asyncio.gather(*self._errands, return_exceptions=True)
+        """Wait until no errand is under way but those that wait for the clock: for tests."""
+        while len(self._errands) > self.clock.sleeping:
+            await asyncio.wait(
+                self._errands, timeout=_LOOK_AGAIN, return_when=asyncio.FIRST_COMPLETED
+            )
 
     async def post(
         self,

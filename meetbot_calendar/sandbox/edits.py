@@ -61,6 +61,8 @@ def repeat(world: World, meeting_id: str, recurrence: list[str]) -> Meeting:
     meeting = world.meeting(meeting_id)
     check(recurrence, meeting.start, meeting.zone, all_day=meeting.all_day)
     meeting.recurrence = recurrence
+    if not recurrence:
+        meeting.changes.clear()  # what is single has no occurrences that differ
     _drop_lost_changes(meeting)
     meeting.sequence += 1
     return _written(world, meeting)

@@ -4,81 +4,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select, update
 
 from meetbot_calendar.calendars.model import (
     Calendar,
     CalendarId,
-    Connection,
     ConnectionId,
-    ListedCalendar,
     Provider,
     PushState,
     Window,
 )
-from meetbot_calendar.storage.tables import bot_events, bots, calendars, connections, events
-from tenants.identity import CalendarUserId, TenantId, new_id
+from meetbot_calendar.storage.tables import calendars, connections
+from tenants.identity import CalendarUserId, TenantId
 from tenants.storage.session import SweepSession, TenantSession
-
-
-async def save_listed(
-    session: TenantSession,
-    connection: Connection,
-    listed: Sequence[ListedCalendar],
-    now: datetime,
-) -> tuple[CalendarId, ...]:
-    """Write the calendars that an account shows; returns those not known before.
-
-    Free/busy calendars and generated ones hold no meetings one could join: they are listed, and
-    not selected.
-    """
-    fresh: list[CalendarId] = []
-    for entry in listed:
-        wanted = entry.access_role != "free_busy_reader"
-        statement = upsert(calendars).values(
-            id=new_id("cal", now),
-            tenant_id=session.tenant_id,
-            user_id=connection.user_id,
-            connection_id=connection.id,
-            platform_id=entry.platform_id,
-            selected=wanted,
-            due_at=now if wanted else None,
-            push_due_at=now if wanted else None,
-            created_at=now,
-            **_listed_values(entry, now),
-        )
-        statement = statement.on_conflict_do_update(
-            index_elements=["connection_id", "platform_id"], set_=_listed_values(entry, now)
-        )
-        returning = statement.returning(calendars.c.id, calendars.c.created_at)
-        row = (await session.execute(returning)).one()
-        if row.created_at == now:
-            fresh.append(CalendarId(row.id))
-    return tuple(fresh)
-
-
-def _listed_values(entry: ListedCalendar, now: datetime) -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "is_primary": entry.is_primary,
-        "is_shared": entry.is_shared,
-        "access_role": entry.access_role,
-        "timezone": entry.timezone,
-        "background_color": entry.background_color,
-        "updated_at": now,
-    }
-
-
-async def unlisted(
-    session: TenantSession, connection_id: ConnectionId, listed: Sequence[ListedCalendar]
-) -> tuple[Calendar, ...]:
-    """Return calendars that we hold and the account shows no longer."""
-    statement = joined().where(
-        calendars.c.connection_id == connection_id,
-        calendars.c.platform_id.not_in([entry.platform_id for entry in listed]),
-    )
-    return tuple(calendar_of(row) for row in await session.execute(statement))
 
 
 async def of_connection(
@@ -121,12 +59,31 @@ async def rest_unreadable(session: TenantSession, calendar_id: CalendarId) -> No
     )
 
 
+async def wait_for_another(
+    session: TenantSession, calendar_id: CalendarId, now: datetime, until: datetime
+) -> None:
+    """Have a calendar that is free wait: another one of its mailbox is being read."""
+    await session.execute(
+        update(calendars)
+        .where(
+            calendars.c.id == calendar_id,
+            calendars.c.due_at <= now,
+            or_(calendars.c.lease_until.is_(None), calendars.c.lease_until <= now),
+        )
+        .values(due_at=until)
+    )
+
+
 async def ring(session: TenantSession, calendar_id: CalendarId, now: datetime) -> bool:
-    """Make a calendar due at once; False where it is not synced at all."""
+    """Make a calendar due at once, before those whose turn it is; False where it is not synced."""
     statement = (
         update(calendars)
         .where(calendars.c.id == calendar_id, calendars.c.selected)
-        .values(ring=calendars.c.ring + 1, due_at=func.least(calendars.c.due_at, now))
+        .values(
+            ring=calendars.c.ring + 1,
+            due_at=func.least(calendars.c.due_at, now),
+            is_urgent=True,
+        )
     )
     return (await session.execute(statement)).rowcount == 1
 
@@ -138,7 +95,12 @@ async def ring_connection(
     statement = (
         update(calendars)
         .where(calendars.c.connection_id == connection_id, calendars.c.selected)
-        .values(ring=calendars.c.ring + 1, due_at=now, push_due_at=push_due_at)
+        .values(
+            ring=calendars.c.ring + 1,
+            due_at=now,
+            is_urgent=True,
+            push_due_at=push_due_at,
+        )
         .returning(calendars.c.id)
     )
     return tuple(CalendarId(row.id) for row in await session.execute(statement))
@@ -169,6 +131,13 @@ async def rest(
     )
 
 
+async def forget_cursor(session: TenantSession, calendar_id: CalendarId) -> None:
+    """Have a calendar listed whole, should it ever be read again."""
+    await session.execute(
+        update(calendars).where(calendars.c.id == calendar_id).values(cursor=None)
+    )
+
+
 async def forget_cursors(session: TenantSession, connection_id: ConnectionId) -> None:
     """Have a connection's calendars listed whole, should they ever be read again."""
     await session.execute(
@@ -182,18 +151,51 @@ async def claim_push(
     """Take the turn to look after a calendar's watch; False where it is not due or not synced."""
     statement = (
         update(calendars)
-        .where(calendars.c.id == calendar_id, calendars.c.push_due_at <= now, calendars.c.selected)
+        .where(
+            calendars.c.id == calendar_id,
+            calendars.c.push_due_at <= now,
+            calendars.c.selected,
+            free_to_ask(now),
+        )
         .values(push_due_at=until)
     )
     return (await session.execute(statement)).rowcount == 1
 
 
-async def retire(session: TenantSession, calendar_id: CalendarId) -> None:
-    """Stop syncing a calendar that its account shows no longer; it is listed, not selected."""
+async def retire(
+    session: TenantSession, calendar_id: CalendarId, *, out_of_sight: bool = False
+) -> None:
+    """Stop syncing a calendar; it is listed, not selected.
+
+    One that went ``out_of_sight`` is taken up again by itself when its account shows it again.
+    """
     await session.execute(
         update(calendars)
         .where(calendars.c.id == calendar_id)
-        .values(selected=False, due_at=None, push_due_at=None, push="lost", cursor=None)
+        .values(
+            selected=False,
+            out_of_sight=out_of_sight,
+            due_at=None,
+            push_due_at=None,
+            push="lost",
+            cursor=None,
+            lease_id=None,
+            lease_until=None,
+        )
+    )
+
+
+def free_to_ask(now: datetime) -> ColumnElement[bool]:
+    """Select what its provider has not asked us to leave alone for a while."""
+    return or_(calendars.c.held_until.is_(None), calendars.c.held_until <= now)
+
+
+async def hold(session: TenantSession, connection_id: ConnectionId, until: datetime) -> None:
+    """Ask nothing of an account before an instant: its provider said so, and no haste undercuts."""
+    await session.execute(
+        update(calendars)
+        .where(calendars.c.connection_id == connection_id)
+        .values(held_until=func.greatest(calendars.c.held_until, until))
     )
 
 
@@ -212,17 +214,23 @@ async def set_push(
 async def due(
     session: SweepSession, now: datetime, limit: int
 ) -> Sequence[tuple[TenantId, CalendarId]]:
-    """Say which calendars are due to be synced and in nobody's hands."""
+    """Say which calendars are due to be synced and in nobody's hands: the urgent ones first."""
     statement = (
         select(calendars.c.tenant_id, calendars.c.id)
         .where(
             calendars.c.due_at <= now,
+            free_to_ask(now),
             or_(calendars.c.lease_until.is_(None), calendars.c.lease_until <= now),
         )
         .order_by(calendars.c.due_at)
         .limit(limit)
     )
-    return [(TenantId(r.tenant_id), CalendarId(r.id)) for r in await session.execute(statement)]
+    urgent = await session.execute(statement.where(calendars.c.is_urgent))
+    found = [(TenantId(row.tenant_id), CalendarId(row.id)) for row in urgent]
+    if len(found) < limit:
+        others = await session.execute(statement.where(calendars.c.is_urgent.is_(False)))
+        found += [(TenantId(row.tenant_id), CalendarId(row.id)) for row in others]
+    return found
 
 
 async def push_due(
@@ -231,24 +239,11 @@ async def push_due(
     """Say which calendars' watches are to be made, renewed or looked at."""
     statement = (
         select(calendars.c.tenant_id, calendars.c.id)
-        .where(calendars.c.push_due_at <= now)
+        .where(calendars.c.push_due_at <= now, free_to_ask(now))
         .order_by(calendars.c.push_due_at)
         .limit(limit)
     )
     return [(TenantId(r.tenant_id), CalendarId(r.id)) for r in await session.execute(statement)]
-
-
-async def next_departure(session: TenantSession, calendar_id: CalendarId) -> datetime | None:
-    """Say when the next bot leaves for a meeting of this calendar."""
-    statement = (
-        select(func.min(bots.c.join_at))
-        .select_from(bots)
-        .join(bot_events, bot_events.c.bot_id == bots.c.id)
-        .join(events, events.c.id == bot_events.c.event_id)
-        .where(and_(events.c.calendar_id == calendar_id, bots.c.status == "scheduled"))
-    )
-    found: datetime | None = (await session.execute(statement)).scalar_one_or_none()
-    return found
 
 
 def joined() -> Select[Any]:
@@ -290,4 +285,5 @@ def calendar_of(row: Row[Any]) -> Calendar:
         error_code=row.error_code,
         error_detail=row.error_detail,
         push=row.push,
+        held_until=row.held_until,
     )

@@ -16,11 +16,13 @@ async def take_up(session: TenantSession, calendar_id: CalendarId, now: datetime
         .where(calendars.c.id == calendar_id)
         .values(
             selected=True,
+            out_of_sight=False,
             cursor=None,
             failures=0,
             error_code=None,
             error_detail=None,
             due_at=now,
+            is_urgent=True,
             push_due_at=now,
             updated_at=now,
         )

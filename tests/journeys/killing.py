@@ -111,3 +111,43 @@ def mortal(services: Services, fuse: Fuse) -> Services:
         poster=poster,
         providers=providers,
     )
+
+
+def watched_database(services: Services, statement: str, act: Any) -> Services:
+    """Return services to which something happens once, right after a statement was executed."""
+    database: Any = _Watched(services.database, statement, act)
+    return msgspec.structs.replace(services, database=database)
+
+
+class _Watched:
+    def __init__(self, database: Any, statement: str, act: Any) -> None:
+        self._database = database
+        self._statement = statement
+        self._act = act
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    @asynccontextmanager
+    async def tenant(self, tenant_id: Any) -> AsyncIterator[Any]:
+        async with self._database.tenant(tenant_id) as session:
+            yield _Overheard(session, self)
+
+    async def heard(self, statement: Any) -> None:
+        if self._act is not None and str(statement).startswith(self._statement):
+            act, self._act = self._act, None
+            await act()
+
+
+class _Overheard:
+    def __init__(self, session: Any, by: _Watched) -> None:
+        self._session = session
+        self._by = by
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    async def execute(self, statement: Any, parameters: Any = None) -> Any:
+        done = await self._session.execute(statement, parameters)
+        await self._by.heard(statement)
+        return done

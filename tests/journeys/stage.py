@@ -39,6 +39,7 @@ from tenants.storage.paging import Keyset
 from tenants.storage.session import Database, open_engine
 from tests.gateways.far_ends import allowed, through
 from tests.journeys.surroundings import (
+    FEW,
     NOON,
     Rings,
     StillClock,
@@ -229,11 +230,11 @@ class Stage(msgspec.Struct, kw_only=True):
 
 @asynccontextmanager
 async def set_stage(
-    database_url: str, folder: Path, wakeups: WakeUps | None = None
+    database_url: str, folder: Path, wakeups: WakeUps | None = None, page_size: int = FEW
 ) -> AsyncIterator[Stage]:
     """Build everything on a fresh database; Ann has a Google account, Bob one at Microsoft.
 
-    Without ``wakeups`` nobody hears the rings.
+    Without ``wakeups`` nobody hears the rings. ``page_size`` is how many events a listing has.
     """
     world = World(StillClock(), transport=plainly())
     for provider, email in PEOPLE:
@@ -258,7 +259,7 @@ async def set_stage(
             clock=world.clock,
             database=Database(engine, ContentCiphers(keyring, world.clock)),
             keyring=keyring,
-            providers=providers_at(transport, far.url),
+            providers=providers_at(transport, far.url, page_size),
             operator_apps=admitted(world, near.url),
             fleet=fleet_at(world, transport, far.url),
             poster=await stack.enter_async_context(open_endpoints(allow_private=True)),

@@ -90,7 +90,9 @@ def inbound_door(services: Services) -> ASGIApp:
     )
 
 
-def providers_at(transport: Transport, url: str) -> dict[Provider, CalendarProvider]:
+def providers_at(
+    transport: Transport, url: str, page_size: int = FEW
+) -> dict[Provider, CalendarProvider]:
     """Return both providers, as the sandbox at this address simulates them."""
     google = GoogleEndpoints(
         auth_url=f"{url}/google/o/oauth2/v2/auth",
@@ -103,10 +105,10 @@ def providers_at(transport: Transport, url: str) -> dict[Provider, CalendarProvi
         transport,
         authority=f"{url}/microsoft/common",
         graph_url=f"{url}/microsoft/graph/v1.0",
-        page_size=FEW,
+        page_size=page_size,
     )
     return {
-        Provider.GOOGLE: GoogleProvider(transport, google, page_size=FEW),
+        Provider.GOOGLE: GoogleProvider(transport, google, page_size=page_size),
         Provider.OUTLOOK: microsoft,
     }
 

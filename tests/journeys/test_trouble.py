@@ -316,23 +316,24 @@ async def test_an_organisation_that_asks_for_a_new_sign_in_needs_its_person(stag
 
 
 @both
-async def test_one_calendar_that_is_refused_three_times_is_let_go(
+async def test_a_calendar_that_is_refused_three_times_is_shown_no_more_until_it_is_read_again(
     stage: Stage, provider: Provider, email: str
 ) -> None:
     team = second_calendar(stage, provider, email)
     stage.hold_meeting(email, "Team's", 5 * HOUR, calendar=team.id)
     user_id = await stage.onboard(provider, email)
-    stage.world.directory.remove_calendar(team)
+    (calendar_id,) = [c.id for c in (await stage.calendars(user_id)).values() if c.name == "Team"]
+    team.removed = True
     seen = []
 
     for _ in range(3):
-        calendar = (await stage.calendars(user_id))["Team"]
-        await sync.sync(stage.services, stage.context.tenant_id, calendar.id)
-        seen.append((await stage.calendars(user_id))["Team"].selected)
-    await stage.settle()
+        await sync.sync(stage.services, stage.context.tenant_id, calendar_id)
+        seen.append(await stage.titles())
+    team.removed = False
+    await sync.sync(stage.services, stage.context.tenant_id, calendar_id)
 
-    assert seen == [True, True, False]
-    assert await stage.titles() == []
+    assert seen == [["Team's"], ["Team's"], []]
+    assert await stage.titles() == ["Team's"]
 
 
 async def test_a_calendar_that_was_throttled_is_not_let_go_at_the_first_refusal(

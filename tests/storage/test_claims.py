@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from meetbot_calendar.calendars.model import Provider
+from meetbot_calendar.calendars.model import Provider, Window
 from meetbot_calendar.journeys import connect
 from meetbot_calendar.journeys.connect import ConnectWish, hash_of
 from meetbot_calendar.journeys.deliver import send_test
@@ -174,7 +174,10 @@ async def test_a_lease_that_has_run_out_is_nobodys(stage: Stage) -> None:
         (calendar_id,) = [slow.calendar.id]
         later = stage.now + MINUTE
         quick = await calendar_leases.claim(session, calendar_id, now=later, until=later + MINUTE)
-        is_slow_still_there = await calendar_leases.still_ours(session, slow)
+        ended = calendar_leases.Progress(
+            cursor=None, window=Window(stage.now, later), complete_at=later, due_at=later
+        )
+        is_slow_still_there = await calendar_leases.finish(session, slow, ended, later)
 
     assert quick is not None
     assert not is_slow_still_there

@@ -25,7 +25,7 @@ OF_TENANT = sorted(
 SWEPT = {
     "tenant_id", "id", "connection_id", "calendar_id", "user_id", "endpoint_id", "state", "status",
     "due_at", "push_due_at", "decide_due_at", "lease_until", "expires_at", "created_at",
-    "retention_days", "closing_due_at",
+    "retention_days", "closing_due_at", "is_urgent", "held_until",
 }  # fmt: skip
 
 

@@ -1,0 +1,123 @@
+"""The list of an account's calendars as it was last shown, and what came and left since."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from meetbot_calendar.calendars.model import (
+    Calendar,
+    CalendarId,
+    Connection,
+    ConnectionId,
+    ListedCalendar,
+)
+from meetbot_calendar.storage.calendars import calendar_of, joined
+from meetbot_calendar.storage.tables import calendars
+from tenants.identity import new_id
+from tenants.storage.session import TenantSession
+
+_NO_DETAILS = "free_busy_reader"
+
+
+async def save_listed(
+    session: TenantSession,
+    connection: Connection,
+    listed: Sequence[ListedCalendar],
+    now: datetime,
+) -> tuple[CalendarId, ...]:
+    """Write the calendars that an account shows; returns those that are to be synced from now on.
+
+    What is as it was writes nothing. Calendars that show only who is busy hold no meetings one
+    could join: they are listed, and not selected until they show more.
+    """
+    statement = select(calendars).where(calendars.c.connection_id == connection.id)
+    known = {row.platform_id: row for row in await session.execute(statement)}
+    fresh: list[CalendarId] = []
+    for entry in listed:
+        row = known.get(entry.platform_id)
+        if row is None:
+            fresh += await _add(session, connection, entry, now)
+        elif row.out_of_sight and entry.access_role != _NO_DETAILS:
+            await _write(session, row, _listed_values(entry, now) | _from_the_beginning(now))
+            fresh.append(CalendarId(row.id))
+        elif _differs(row, entry):
+            await _write(session, row, _listed_values(entry, now))
+    return tuple(fresh)
+
+
+async def _add(
+    session: TenantSession, connection: Connection, entry: ListedCalendar, now: datetime
+) -> list[CalendarId]:
+    wanted = entry.access_role != _NO_DETAILS
+    values = _listed_values(entry, now)
+    statement = (
+        upsert(calendars)
+        .values(
+            id=new_id("cal", now),
+            tenant_id=session.tenant_id,
+            user_id=connection.user_id,
+            connection_id=connection.id,
+            platform_id=entry.platform_id,
+            selected=wanted,
+            out_of_sight=not wanted,
+            due_at=now if wanted else None,
+            push_due_at=now if wanted else None,
+            created_at=now,
+            **values,
+        )
+        .on_conflict_do_update(index_elements=["connection_id", "platform_id"], set_=values)
+        .returning(calendars.c.id)
+    )
+    added = CalendarId((await session.execute(statement)).scalar_one())
+    return [added] if wanted else []
+
+
+async def _write(session: TenantSession, row: Row[Any], values: dict[str, Any]) -> None:
+    await session.execute(update(calendars).where(calendars.c.id == row.id).values(**values))
+
+
+def _differs(row: Row[Any], entry: ListedCalendar) -> bool:
+    values = _listed_values(entry, row.updated_at)
+    return any(getattr(row, name) != value for name, value in values.items())
+
+
+def _listed_values(entry: ListedCalendar, now: datetime) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "is_primary": entry.is_primary,
+        "is_shared": entry.is_shared,
+        "access_role": entry.access_role,
+        "timezone": entry.timezone,
+        "background_color": entry.background_color,
+        "updated_at": now,
+    }
+
+
+def _from_the_beginning(now: datetime) -> dict[str, Any]:
+    return {
+        "selected": True,
+        "out_of_sight": False,
+        "cursor": None,
+        "failures": 0,
+        "error_code": None,
+        "error_detail": None,
+        "due_at": now,
+        "is_urgent": True,
+        "push_due_at": now,
+    }
+
+
+async def out_of_sight(
+    session: TenantSession, connection_id: ConnectionId, listed: Sequence[ListedCalendar]
+) -> tuple[Calendar, ...]:
+    """Return calendars that are synced and that the account shows no longer, or not in detail."""
+    shown = [entry for entry in listed if entry.access_role != _NO_DETAILS]
+    statement = joined().where(
+        calendars.c.connection_id == connection_id,
+        calendars.c.selected,
+        calendars.c.platform_id.not_in([entry.platform_id for entry in shown]),
+    )
+    return tuple(calendar_of(row) for row in await session.execute(statement))
