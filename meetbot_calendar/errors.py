@@ -14,7 +14,8 @@ MeetbotError
 ├── CalendarGone       the provider no longer shows this calendar
 ├── PushUnsupported    this calendar can only be polled
 ├── TryLater           it may work later, perhaps at a stated time
-│   └── OutcomeUnknown … but it may also have happened already
+│   ├── OutcomeUnknown … but it may also have happened already
+│   └── TooOften       … for it was asked too often
 ├── GiveUp             it will never work
 └── Tampered           a signature, a secret or a sealed byte is not ours
 """
@@ -140,6 +141,12 @@ class OutcomeUnknown(TryLater):
     """The request left, the answer never came: ask before doing it again."""
 
     code = "outcome_unknown"
+
+
+class TooOften(TryLater):
+    """Somebody asked more often than they may."""
+
+    code = "too_many_requests"
 
 
 class GiveUp(MeetbotError):

@@ -1,22 +1,16 @@
 """The only reader of the environment: every setting, its default and its sentence, checked."""
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args, get_origin, get_type_hints
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-_DOTENV_LINE = re.compile(
-    r"""(?P<name>[A-Za-z_]\w*)\s*=\s*
-    (?P<value>'[^']*'|"(?:[^"\\]|\\.)*"|(?!['"])(?:[^\s]|\s(?!\#))*?)(?:\s+\#.*|\s*)""",
-    re.VERBOSE,
-)
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+from meetbot_calendar.dotenv import Fault, dotenv
 
 
 class Secret:
@@ -39,14 +33,6 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._text)
-
-
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting that cannot be used: what is wrong with it, and what to do."""
-
-    name: str
-    problem: str
-    remedy: str
 
 
 class SettingsInvalid(Exception):
@@ -117,6 +103,20 @@ def _instant(raw: str) -> datetime:
     return at.astimezone(UTC)
 
 
+def _networks(raw: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(ip_network(one.strip())) for one in raw.split(","))
+    except ValueError as error:
+        remedy = "give addresses or networks with commas between, such as 10.0.0.0/8,::1"
+        raise ValueError(f"{raw!r} names no networks", remedy) from error
+
+
+def _region(raw: str) -> str:
+    if raw not in {"eu", "us"}:
+        raise ValueError(f"{raw!r} is no region", "give eu or us, or leave it unset for both")
+    return raw
+
+
 _Hidden = Annotated[Secret | None, Secret]
 _Text = Annotated[str | None, str]
 _Outside = Annotated[str, _guarded_web]
@@ -126,6 +126,7 @@ _Days = Annotated[int, msgspec.Meta(ge=0, le=366)]
 _Speed = Annotated[float, msgspec.Meta(ge=0.1, le=30)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
 _Interval = Annotated[float, msgspec.Meta(ge=0.05, le=86400)]
+_Rate = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 _Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 _Fleet = Literal["meetbot", "recall", "attendee", "meetstream", "meetingbaas", "vexa"]
 _Level = Literal["debug", "info", "warning", "error"]
@@ -155,6 +156,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     vault_secret_id: Annotated[_Hidden, "That AppRole's secret."] = None
     vault_namespace: Annotated[_Text, "The Vault namespace, where there is one."] = None
     vault_mount: Annotated[str, str, "The mount of Vault's transit engine."] = "transit"
+    region: Annotated[
+        str | None, _region, "Where this installation is, eu or us: other tenants are refused."
+    ] = None
+    rate_limit: Annotated[
+        _Rate, "Requests a second that a tenant may make, ten seconds' worth at once; 0: any."
+    ] = 100
+    wrong_key_limit: Annotated[
+        _Rate, "Wrong API keys that an address may try within ten minutes; 0: any."
+    ] = 100
+    trusted_proxies: Annotated[
+        tuple[str, ...], _networks, "Proxies whose X-Forwarded-For is believed, as networks."
+    ] = ()
     google_client_id: Annotated[_Text, "Our app at Google; a tenant's own comes first."] = None
     google_client_secret: Annotated[_Hidden, "That app's secret."] = None
     microsoft_client_id: Annotated[_Text, "Our app at Microsoft; a tenant's own first."] = None
@@ -200,7 +213,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         folder = (cwd or Path.cwd()).absolute()
         faults: list[Fault] = []
         outside = child_environment({}) if environ is None else environ
-        given = {**_dotenv(folder / ".env", faults), **outside}
+        given = {**dotenv(folder / ".env", faults), **outside}
         values: dict[str, object] = {"data_dir": folder / ".meetbot"}
         for field, name, hint, _sentence in table():
             if raw := given.get(name, "").strip():
@@ -267,34 +280,3 @@ def _own_address(values: Mapping[str, object]) -> str:
     host = str(values.get("host", "127.0.0.1"))
     reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - compared
     return f"http://{reachable}:{values.get('port', 8000)}"
-
-
-def _dotenv(path: Path, faults: list[Fault]) -> dict[str, str]:
-    """Read ``NAME=value`` lines: comments, ``export``, single and double quotes are known."""
-    found: dict[str, str] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return found
-    except (OSError, UnicodeDecodeError):
-        faults.append(Fault(name=str(path), problem="it cannot be read", remedy="correct the file"))
-        return found
-    for number, line in enumerate(lines, start=1):
-        bare = line.strip().removeprefix("export ").lstrip()
-        if not bare or bare.startswith("#"):
-            continue
-        if match := _DOTENV_LINE.fullmatch(bare):
-            found[match["name"]] = _unquoted(match["value"].strip())
-        else:
-            place = f"{path}, line {number}"
-            remedy = "write NAME=value there, and quotes in pairs"
-            faults.append(Fault(name=place, problem="it cannot be read", remedy=remedy))
-    return found
-
-
-def _unquoted(value: str) -> str:
-    if value.startswith("'"):
-        return value[1:-1]
-    if value.startswith('"'):
-        return re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), value[1:-1])
-    return value

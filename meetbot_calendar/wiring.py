@@ -15,6 +15,7 @@ from meetbot_calendar.gateways.fleets.choice import open_fleet
 from meetbot_calendar.gateways.fleets.line import Account
 from meetbot_calendar.gateways.google.client import GoogleProvider
 from meetbot_calendar.gateways.google.oauth import GoogleEndpoints
+from meetbot_calendar.gateways.limits import open_limits
 from meetbot_calendar.gateways.microsoft.client import MicrosoftProvider
 from meetbot_calendar.gateways.transport import Transport, open_transport
 from meetbot_calendar.gateways.wakeups import (
@@ -27,6 +28,7 @@ from meetbot_calendar.gateways.wakeups import (
 from meetbot_calendar.journeys.services import House, Jobs, Services
 from meetbot_calendar.settings import Secret, Settings
 from tenants.identity import TenantId
+from tenants.limits import Rate
 from tenants.secrets.key_provider import KeyProvider
 from tenants.secrets.keyring import Keyring, TenantCipher
 from tenants.secrets.local import LocalKeys
@@ -66,6 +68,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 required(settings.redis_url), lambda kind: telemetry.WAKEUPS_LOST.labels(kind).inc()
             )
         )
+        limits = await stack.enter_async_context(open_limits(required(settings.redis_url)))
         yield Services(
             clock=clock,
             database=Database(engine, ContentCiphers(keyring, clock)),
@@ -75,7 +78,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             fleet=_fleet(settings, transport),
             poster=poster,
             wakeups=wakeups,
-            house=_house(settings),
+            house=_house(settings, clock),
+            limits=limits,
         )
 
 
@@ -146,7 +150,9 @@ def _reveal(secret: Secret | None) -> str | None:
     return None if secret is None else secret.reveal()
 
 
-def _house(settings: Settings) -> House:
+def _house(settings: Settings, clock: Clock) -> House:
+    requests = Rate(name="tenant", quota=10 * settings.rate_limit, window=clock.patience(10))
+    wrong_keys = Rate(name="wrong-keys", quota=settings.wrong_key_limit, window=clock.patience(600))
     return House(
         public_url=settings.public_url,
         join_lead=timedelta(seconds=settings.join_lead),
@@ -154,6 +160,10 @@ def _house(settings: Settings) -> House:
         past=timedelta(days=settings.sync_past_days),
         future=timedelta(days=settings.sync_future_days),
         allow_private_webhooks=settings.allow_private_webhooks,
+        region=settings.region,
+        requests=requests if settings.rate_limit else None,
+        wrong_keys=wrong_keys if settings.wrong_key_limit else None,
+        trusted_proxies=settings.trusted_proxies,
     )
 
 

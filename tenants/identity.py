@@ -75,8 +75,12 @@ class CalendarUser(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TenantContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For whom a journey runs: the tenant, who asked, and the one user it may be bound to."""
+    """For whom a journey runs: the tenant, who asked, and the one user it may be bound to.
+
+    ``address`` is from where they asked, where somebody did.
+    """
 
     tenant_id: TenantId
     actor: str = "system"
     user_id: CalendarUserId | None = None
+    address: str | None = None

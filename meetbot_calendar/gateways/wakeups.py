@@ -4,7 +4,6 @@ A ring that finds its like still waiting, or still being worked on, is one with 
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -20,12 +19,11 @@ from redis.exceptions import ConnectionError as RedisUnreachable
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisSlow
 
+from meetbot_calendar.gateways.absence import Absence
+
 QUEUE = "meetbot:wakeups"
 TIME_LIMIT = 0.25
-_LONGEST_PAUSE = 15.0
 _RETRIES = 30
-
-_log = logging.getLogger(__name__)
 
 
 def serialize(job: dict[str, Any]) -> bytes:
@@ -62,13 +60,12 @@ class RedisWakeUps:
     def __init__(self, redis: ArqRedis, lost: Callable[[str], object], pause: float) -> None:
         self._redis = redis
         self._lost = lost
-        self._first_pause = self._pause = pause
-        self._silent_until: float | None = None
+        self._absence = Absence(pause, "the sweep does its work")
 
     async def ring(self, kind: str, tenant_id: str, row_id: str) -> None:
         """Ring for one row. Never raises; the sweep finds what a lost ring was for."""
-        probing = self._silent_until is not None
-        if not self._may_try():
+        probing = self._absence.is_known
+        if not self._absence.may_try():
             self._lost(kind)
             return
         try:
@@ -76,9 +73,9 @@ class RedisWakeUps:
                 await self._redis.enqueue_job(kind, tenant_id, row_id, _job_id=f"{kind}:{row_id}")
         except (RedisError, OSError, TimeoutError) as error:
             self._lost(kind)
-            self._fall_silent(error, probing)
+            self._absence.begin(error, probing=probing)
         else:
-            self._recover()
+            self._absence.end()
 
     async def probe(self) -> str | None:
         """Ask Redis whether it is there; None when it is, else a sentence."""
@@ -88,29 +85,6 @@ class RedisWakeUps:
         except (RedisError, OSError, TimeoutError):
             return "Redis is away: work is found by the sweep, up to a second late; start it again"
         return None
-
-    def _may_try(self) -> bool:
-        """Let one caller at a time find out whether Redis is back."""
-        now = asyncio.get_running_loop().time()
-        if self._silent_until is None:
-            return True
-        if now < self._silent_until:
-            return False
-        self._silent_until = now + self._pause
-        return True
-
-    def _fall_silent(self, error: Exception, probing: bool) -> None:
-        if probing:
-            self._pause = min(self._pause * 2, _LONGEST_PAUSE)
-        elif self._silent_until is None:
-            _log.warning("Redis is away, the sweep does its work: %s", type(error).__name__)
-            self._pause = self._first_pause
-        self._silent_until = asyncio.get_running_loop().time() + self._pause
-
-    def _recover(self) -> None:
-        if self._silent_until is not None:
-            _log.info("Redis is back")
-            self._silent_until = None
 
 
 @asynccontextmanager

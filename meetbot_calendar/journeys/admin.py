@@ -5,6 +5,7 @@ import secrets
 from datetime import timedelta
 
 from meetbot_calendar.journeys import keys
+from meetbot_calendar.journeys.knocking import knock
 from meetbot_calendar.journeys.services import Services
 from tenants.identity import ApiKeyId, TenantContext
 from tenants.storage import admin_sessions, audit
@@ -12,12 +13,13 @@ from tenants.storage import admin_sessions, audit
 LIFETIME = timedelta(hours=12)
 
 
-async def enter(services: Services, given: str) -> str | None:
+async def enter(services: Services, given: str, address: str) -> str | None:
     """Open a session with a key; returns its token, or None where the key does not open it.
 
-    A key that is bound to one calendar user does not: the page shows all of the tenant's.
+    A key that is bound to one calendar user does not: the page shows all of the tenant's. Wrong
+    keys are counted as everywhere. Raises ``TooOften``.
     """
-    context = await keys.recognise(services, given)
+    context = await knock(services, address, given, lambda key: keys.recognise(services, key))
     if context is None or context.user_id is not None:
         return None
     now, token = services.clock.now(), secrets.token_urlsafe(32)

@@ -11,6 +11,9 @@ from meetbot_calendar.calendars.model import OAuthApp, Provider
 from meetbot_calendar.calendars.provider import CalendarProvider
 from meetbot_calendar.clock import Clock
 from meetbot_calendar.deliveries.poster import Poster
+from meetbot_calendar.journeys.limits import Limits, Unlimited
+from meetbot_calendar.journeys.strangers import Strangers
+from tenants.limits import Rate
 from tenants.secrets.keyring import Keyring
 from tenants.storage.session import Database
 
@@ -48,6 +51,9 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     future: timedelta
     allow_private_webhooks: bool = False
     region: str | None = None
+    requests: Rate | None = None
+    wrong_keys: Rate | None = None
+    trusted_proxies: tuple[str, ...] = ()
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,3 +68,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     poster: Poster
     wakeups: WakeUps
     house: House
+    limits: Limits = Unlimited()
+    strangers: Strangers = msgspec.field(default_factory=Strangers)

@@ -3,11 +3,15 @@
 import re
 import secrets
 import time
+from collections.abc import Iterator
+from math import ceil
 from typing import cast
 
 import structlog
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
+
+from tenants.limits import Quota
 
 _LOG = structlog.get_logger("meetbot.web")
 _ALIAS = "/api/v1"
@@ -36,6 +40,7 @@ async def framed(app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) -
             status = message["status"]
             message["headers"] = [
                 *message["headers"],
+                *quota_headers(inner),
                 (b"x-request-id", request_id.encode()),
                 (b"x-content-type-options", b"nosniff"),
             ]
@@ -58,6 +63,16 @@ async def framed(app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) -
                 status=status,
                 milliseconds=round(took * 1000, 1),
             )
+
+
+def quota_headers(scope: Scope) -> Iterator[tuple[bytes, bytes]]:
+    """Tell what is left of the caller's quota (draft-ietf-httpapi-ratelimit-headers-10)."""
+    quota = cast("Quota | None", scope.get("quota"))
+    if quota is not None:
+        rate, wait = quota.rate, ceil(quota.wait.total_seconds())
+        window = ceil(rate.window.total_seconds())
+        yield b"ratelimit-policy", f'"{rate.name}";q={rate.quota};w={window}'.encode()
+        yield b"ratelimit", f'"{rate.name}";r={quota.left};t={wait}'.encode()
 
 
 def _request_id(scope: HTTPScope) -> str:

@@ -1,6 +1,7 @@
 """The one table from error to problem document (RFC 9457)."""
 
 from collections.abc import Callable, Mapping
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from meetbot_calendar.errors import (
     ReconnectNeeded,
     Refused,
     Tampered,
+    TooOften,
     TryLater,
     Unauthenticated,
 )
@@ -66,6 +68,7 @@ TABLE: dict[type[Exception], Row] = {
     AccessExpired: Row(503, "The provider asks for patience"),
     CursorExpired: Row(503, "The provider asks for patience"),
     TryLater: Row(503, "It may work later"),
+    TooOften: Row(429, "You ask too often"),
     OutcomeUnknown: Row(503, "It may have happened, or may work later"),
     DatabaseDown: Row(503, "The database cannot be reached"),
     KeyServiceDown: Row(503, "The key service cannot be reached"),
@@ -165,7 +168,7 @@ def _of_rules(error: RuleSetInvalid, row: Row) -> Problem:
 def _headers(error: MeetbotError, status: int) -> dict[str, str]:
     if isinstance(error, TryLater):
         seconds = error.after.total_seconds() if error.after else _RETRY_SECONDS
-        return {"Retry-After": str(max(1, round(seconds)))}
+        return {"Retry-After": str(max(1, ceil(seconds)))}
     if isinstance(error, Unauthenticated):
         return {"WWW-Authenticate": 'Bearer realm="meetbot-calendar"'}
     return {"Retry-After": str(_RETRY_SECONDS)} if status == 503 else {}  # noqa: PLR2004 - HTTP

@@ -135,7 +135,7 @@ async def test_without_redis_a_ring_is_counted_logged_once_and_never_raises(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     lost: list[str] = []
-    caplog.set_level(logging.INFO, "meetbot_calendar.gateways.wakeups")
+    caplog.set_level(logging.INFO, "meetbot_calendar.gateways.absence")
 
     async with open_wakeups(f"redis://127.0.0.1:{closed_port()}/0", lost.append) as wakeups:
         for _ in range(1000):
@@ -168,7 +168,7 @@ async def test_a_redis_that_hangs_costs_a_moment_and_then_nothing() -> None:
 async def test_redis_is_rung_again_when_it_is_back(
     redis: ArqRedis, servers: ServerState, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "meetbot_calendar.gateways.wakeups")
+    caplog.set_level(logging.INFO, "meetbot_calendar.gateways.absence")
     port, lost = closed_port(), list[str]()
     url = through(servers.redis_url, port)
 

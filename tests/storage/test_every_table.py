@@ -40,7 +40,7 @@ async def fill(stage: Stage, provider: Provider, email: str) -> None:
     await steer.cancel_bot(stage.services, stage.context, bot.id)
     await keys.create_key(stage.services, stage.context, KeyWish(name="x", user_id=user_id))
     page = await keys.create_key(stage.services, stage.context, KeyWish(name="page"))
-    assert await admin.enter(stage.services, page.secret)
+    assert await admin.enter(stage.services, page.secret, "192.0.2.1")
     await policy.save_app(stage.services, stage.context, provider, "own", "secret")
     await once.begin(stage.services, Ticket(context=stage.context, key="k", fingerprint=b"f"))
     await stage.consent_link(Provider.GOOGLE if provider is Provider.OUTLOOK else Provider.OUTLOOK)

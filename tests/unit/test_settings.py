@@ -204,3 +204,35 @@ def test_faults_read_as_one_line_each() -> None:
     faults = (Fault(name="A", problem="b", remedy="c"), Fault(name="D", problem="e", remedy="f"))
 
     assert str(SettingsInvalid(faults)) == "A: b; c\nD: e; f"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "field", "read"),
+    [
+        ("MEETBOT_REGION", "us", "region", "us"),
+        ("MEETBOT_REGION", "", "region", None),
+        ("MEETBOT_RATE_LIMIT", "0", "rate_limit", 0),
+        (
+            "MEETBOT_TRUSTED_PROXIES",
+            "10.0.0.0/8, ::1",
+            "trusted_proxies",
+            ("10.0.0.0/8", "::1/128"),
+        ),
+    ],
+)
+def test_regions_rates_and_proxies_are_read(
+    name: str, given: str, field: str, read: object, tmp_path: Path
+) -> None:
+    assert getattr(Settings.load({name: given}, tmp_path), field) == read
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("MEETBOT_REGION", "mars"),
+        ("MEETBOT_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("MEETBOT_RATE_LIMIT", "-1"),
+    ],
+)
+def test_other_regions_rates_and_proxies_are_refused(name: str, given: str, tmp_path: Path) -> None:
+    assert set(faults_of({name: given}, tmp_path)) == {name}

@@ -8,6 +8,7 @@ from litestar.params import SkipValidation
 from litestar.response import Redirect
 
 from meetbot_calendar.journeys import admin
+from meetbot_calendar.web.addresses import asked_from
 from meetbot_calendar.web.admin.door import Visitor, cookie, form_of
 from meetbot_calendar.web.admin.rendering import show
 from meetbot_calendar.web.api.parts import Given
@@ -25,7 +26,8 @@ async def ask_for_key() -> Response[str]:
 async def log_in(services: Given, request: Request[Any, Any, Any]) -> Response[Any]:
     """Take a key, and let its owner in."""
     form = await form_of(request, services, None)
-    token = await admin.enter(services, form.get("key", "").strip())
+    address = asked_from(request, services.house.trusted_proxies)
+    token = await admin.enter(services, form.get("key", "").strip(), address)
     if token is None:
         return show("login.html", status=401, refused=True)
     return Redirect("/admin", status_code=303, cookies=[cookie(services, token)])

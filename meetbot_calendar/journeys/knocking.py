@@ -1,0 +1,56 @@
+"""Somebody knocks with a key: wrong ones are counted by address, good ones by tenant.
+
+An address that has tried too many wrong keys is refused before its key is looked at; but a key
+that was good from there goes on, so that nobody can lock out those who share an address with them.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeVar
+
+from meetbot_calendar.errors import TooOften
+from meetbot_calendar.journeys.services import Services
+from tenants.identity import TenantContext
+from tenants.limits import Quota
+
+T = TypeVar("T")
+
+
+async def knock(
+    services: Services, address: str, key: str, ask: Callable[[str], Awaitable[T | None]]
+) -> T | None:
+    """Ask whose key this is; None where it is nobody's. Raises ``TooOften``."""
+    now, rate = services.clock.now(), services.house.wrong_keys
+    if rate is None:
+        return await ask(key)
+    digest = hashlib.sha256(key.encode()).digest()
+    strangers = services.strangers
+    until = strangers.refused_until(address, now)
+    if until is not None and not strangers.is_known(address, digest):
+        raise _too_many(until, now)
+    found = await ask(key)
+    if found is not None:
+        strangers.welcome(address, digest)
+        return found
+    quota = await services.limits.take(f"wrong-keys:{address}", rate, now)
+    if quota is not None and not quota.is_open:
+        strangers.refuse(address, now + quota.wait)
+        raise _too_many(now + quota.wait, now)
+    return None
+
+
+def _too_many(until: datetime, now: datetime) -> TooOften:
+    return TooOften(
+        "Too many wrong API keys came from this address: wait, and check the key.",
+        after=until - now,
+        code="too_many_wrong_keys",
+    )
+
+
+async def spend(services: Services, context: TenantContext) -> Quota | None:
+    """Count a request of a tenant's; None where there is no limit or nobody to count."""
+    rate = services.house.requests
+    if rate is None:
+        return None
+    return await services.limits.take(f"tenant:{context.tenant_id}", rate, services.clock.now())
