@@ -85,13 +85,19 @@ def _api_and_worker(stores: Settings, extras: Extras) -> tuple[Child, Child]:
         "MEETBOT_DATABASE_URL": _revealed(stores.database_url),
         "MEETBOT_OWNER_DATABASE_URL": "",  # migrations alone need the owner
         "MEETBOT_REDIS_URL": _revealed(stores.redis_url),
-        "MEETBOT_OPERATOR_KEY": _revealed(stores.operator_key),
+        "MEETBOT_OPERATOR_KEY": "",  # the API alone needs the operator's key
         "PROMETHEUS_MULTIPROC_DIR": str(_emptied(stores.data_dir / "metrics")),
         **extras.changes,
     }
     ready = f"{own_url(stores)}/health/ready"
     return (
-        Child(name="api", words=("api",), changes=changes, ready_url=ready, log=extras.log("api")),
+        Child(
+            name="api",
+            words=("api",),
+            changes={**changes, "MEETBOT_OPERATOR_KEY": _revealed(stores.operator_key)},
+            ready_url=ready,
+            log=extras.log("api"),
+        ),
         Child(name="worker", words=("worker",), changes=changes, log=extras.log("worker")),
     )
 
