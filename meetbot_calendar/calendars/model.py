@@ -14,6 +14,10 @@ EventId = NewType("EventId", str)
 WatchId = NewType("WatchId", str)
 
 
+PRIMARY = "primary"
+"""The id by which every account's first calendar can be named, as at Google."""
+
+
 class Provider(StrEnum):
     """Whose calendars they are."""
 

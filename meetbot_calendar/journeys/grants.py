@@ -1,13 +1,21 @@
 """A connection's grant: sealed, opened, and kept fresh by one refresher at a time."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 
 from meetbot_calendar.calendars.model import Connection, ConnectionId, Grant, OAuthApp, Provider
 from meetbot_calendar.deliveries import payloads
 from meetbot_calendar.deliveries.model import DeliveryId
-from meetbot_calendar.errors import InstallationFault, MeetbotError, Missing, ReconnectNeeded
+from meetbot_calendar.errors import (
+    AccessExpired,
+    InstallationFault,
+    MeetbotError,
+    Missing,
+    ReconnectNeeded,
+)
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import calendars, connections, messages, sealed_grants
@@ -16,6 +24,8 @@ from tenants.identity import TenantContext, TenantId
 from tenants.secrets.keyring import TenantCipher
 from tenants.storage import oauth_apps, users
 from tenants.storage.session import TenantSession
+
+T = TypeVar("T")
 
 _MARGIN = timedelta(minutes=2)
 _REFRESH_PATIENCE = 30.0  # seconds a refresher may take before another steps in
@@ -88,6 +98,20 @@ async def fresh(
         if not busy:
             return await _refresh(services, context, row, grant)
         await services.clock.sleep_until(now + services.clock.patience(_LOOK_AGAIN))
+
+
+async def spend(
+    services: Services,
+    context: TenantContext,
+    connection_id: ConnectionId,
+    use: Callable[[Grant], Awaitable[T]],
+) -> T:
+    """Use a fresh grant; where its access token is refused all the same, once more with a newer."""
+    grant = await fresh(services, context, connection_id)
+    try:
+        return await use(grant)
+    except AccessExpired:
+        return await use(await fresh(services, context, connection_id, refused=grant))
 
 
 async def _refresh(

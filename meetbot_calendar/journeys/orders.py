@@ -33,7 +33,7 @@ async def scene_of(services: Services, session: TenantSession, bots: Collection[
 
 def order_of(bot: Bot, scene: Scene) -> Order:
     """Write one order."""
-    user = scene.users.get(bot.user_ids[0]) if bot.user_ids else None
+    user = _user_of(bot, scene)
     return Order(
         key=bot.id,
         bot_id=bot.id,
@@ -41,12 +41,7 @@ def order_of(bot: Bot, scene: Scene) -> Order:
         meeting_url=bot.content.meeting_url,
         platform=bot.platform,
         join_at=bot.join_at,
-        bot_config=layered(
-            scene.tenant.policy.default_bot_config,
-            user.bot_config if user else {},
-            bot.content.bot_config,
-            bot.content.hand_config,
-        ),
+        bot_config=settings_of(bot, scene),
         metadata={
             "event_id": next(iter(bot.event_ids), None),
             "ical_uid": bot.content.ical_uid,
@@ -57,6 +52,21 @@ def order_of(bot: Bot, scene: Scene) -> Order:
         callback_url=f"{scene.public_url}/v1/bots/{bot.id}/status",
         attempt=bot.attempts + 1,
     )
+
+
+def settings_of(bot: Bot, scene: Scene) -> dict[str, Any]:
+    """Return a bot's settings, all layers together, as they stand now."""
+    user = _user_of(bot, scene)
+    return layered(
+        scene.tenant.policy.default_bot_config,
+        user.bot_config if user else {},
+        bot.content.bot_config,
+        bot.content.hand_config,
+    )
+
+
+def _user_of(bot: Bot, scene: Scene) -> CalendarUser | None:
+    return scene.users.get(bot.user_ids[0]) if bot.user_ids else None
 
 
 def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:

@@ -168,7 +168,7 @@ async def list_calendars(
     now = services.clock.now()
     async with services.database.tenant(context.tenant_id) as session:
         await person(session, context, user_id)
-        found = await calendars.of_user(session, user_id)
+        found = await calendars.standing(session, user_id)
     return tuple(calendar_state(calendar, now) for calendar in found)
 
 

@@ -20,6 +20,7 @@ from meetbot_calendar.errors import (
 from meetbot_calendar.journeys import grants, listing, rounds
 from meetbot_calendar.journeys.ringing import ring_decide, ring_deliveries
 from meetbot_calendar.journeys.rounds import Round
+from meetbot_calendar.journeys.scope import Scope
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.journeys.watching import reference
 from meetbot_calendar.storage import calendar_leases, calendars, connections, departures
@@ -225,19 +226,37 @@ def _nothing(calendar: Calendar) -> SyncedCalendar:
 
 
 async def sync_user(
-    services: Services, context: TenantContext, user_id: CalendarUserId
+    services: Services,
+    context: TenantContext,
+    user_id: CalendarUserId,
+    scope: Scope | None = None,
+    *,
+    older_than: timedelta = timedelta(0),
 ) -> tuple[SyncedCalendar, ...]:
     """Sync all selected calendars of a person now, and answer when done, within a minute.
 
-    One broken calendar stands with its error and does not disturb the others.
+    With a ``scope`` those alone, and none whose last complete sync is not ``older_than`` that. One
+    broken calendar stands with its error and does not disturb the others.
     """
+    which = scope or Scope()
     now = services.clock.now()
     deadline = now + services.clock.patience(_WAIT)
     async with services.database.tenant(context.tenant_id) as session:
-        mine = [c for c in await calendars.of_user(session, user_id) if c.selected]
+        mine = [
+            calendar
+            for calendar in await calendars.standing(session, user_id)
+            if calendar.selected
+            and which.holds_calendar(calendar)
+            and not _is_fresh(calendar, now - older_than)
+        ]
         for calendar in mine:
             await calendars.ring(session, calendar.id, now)
     return tuple([await _sync_or_wait(services, calendar, now, deadline) for calendar in mine])
+
+
+def _is_fresh(calendar: Calendar, since: datetime) -> bool:
+    last = calendar.last_complete_sync_at
+    return last is not None and last > since
 
 
 async def _sync_or_wait(

@@ -11,7 +11,6 @@ from meetbot_calendar.calendars import freshness
 from meetbot_calendar.calendars.model import Calendar, CalendarId, Grant, WatchId, WatchReceipt
 from meetbot_calendar.calendars.provider import CalendarRef
 from meetbot_calendar.errors import (
-    AccessExpired,
     MeetbotError,
     Missing,
     PushUnsupported,
@@ -119,12 +118,12 @@ async def _hold(services: Services, calendar: Calendar, until: datetime) -> None
 async def _look_after(
     services: Services, context: TenantContext, calendar: Calendar, known: tuple[Watch, ...]
 ) -> tuple[Outcome, Kept]:
-    grant = await grants.fresh(services, context, calendar.connection_id)
-    try:
-        return await _renew_or_make(services, calendar, grant, known)
-    except AccessExpired:
-        grant = await grants.fresh(services, context, calendar.connection_id, refused=grant)
-        return await _renew_or_make(services, calendar, grant, known)
+    return await grants.spend(
+        services,
+        context,
+        calendar.connection_id,
+        lambda grant: _renew_or_make(services, calendar, grant, known),
+    )
 
 
 async def _settle(

@@ -33,6 +33,12 @@ async def of_user(session: TenantSession, user_id: CalendarUserId) -> tuple[Cale
     return tuple(calendar_of(row) for row in await session.execute(statement))
 
 
+async def standing(session: TenantSession, user_id: CalendarUserId) -> tuple[Calendar, ...]:
+    """Return a person's calendars over the connections that were not removed."""
+    mine = joined().where(calendars.c.user_id == user_id, connections.c.removed_at.is_(None))
+    return tuple(calendar_of(row) for row in await session.execute(mine.order_by(calendars.c.id)))
+
+
 async def get(session: TenantSession, calendar_id: CalendarId) -> Calendar | None:
     """Return one calendar."""
     statement = joined().where(calendars.c.id == calendar_id)

@@ -1,18 +1,18 @@
 """Events as they are listed: by time or by change, each with its decision and its bots."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, func, literal, select
+from sqlalchemy import ColumnElement, FromClause, Row, Select, func, literal, select
 
 from meetbot_calendar.bots.model import BotId, BotSource, BotStatus
-from meetbot_calendar.calendars.model import CalendarId, EventId, Provider, StoredEvent
+from meetbot_calendar.calendars.model import PRIMARY, CalendarId, EventId, Provider, StoredEvent
 from meetbot_calendar.storage import decisions
 from meetbot_calendar.storage.decisions import StoredDecision
 from meetbot_calendar.storage.events import event_of
-from meetbot_calendar.storage.tables import bot_events, bots, connections, events
+from meetbot_calendar.storage.tables import bot_events, bots, calendars, connections, events
 from tenants.identity import CalendarUserId
 from tenants.storage.paging import Keyset, Page, page_of
 from tenants.storage.session import TenantSession
@@ -24,13 +24,19 @@ _START = func.coalesce(events.c.start_at, literal(NEVER, events.c.start_at.type)
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which of a person's events; a stretch of time takes all that overlap it."""
+    """Which of a person's events; a stretch of time takes all that overlap it.
+
+    ``platform_calendar_id`` is the provider's id of a calendar, ``primary`` every account's first.
+    ``unique`` shows of the copies of a meeting the first one that was found.
+    """
 
     time_min: datetime | None = None
     time_max: datetime | None = None
     calendar_id: CalendarId | None = None
+    platform_calendar_id: str | None = None
     provider: Provider | None = None
     account_id: str | None = None
+    unique: bool = False
 
 
 class EventBot(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,11 +63,16 @@ async def by_time(
     session: TenantSession, user_id: CalendarUserId, which: EventFilter, keyset: Keyset
 ) -> Page:
     """List standing events, soonest first; those without times stand last."""
-    statement = _chosen(user_id, which).where(events.c.is_deleted.is_(False))
-    if which.time_min is not None:
-        statement = statement.where(events.c.end_at > which.time_min)
-    if which.time_max is not None:
-        statement = statement.where(events.c.start_at < which.time_max)
+    statement = _joined(events).where(*_chosen(events, user_id, which), *_shown(events, which))
+    if which.unique:
+        earlier = events.alias("earlier")
+        copies = _joined(earlier).where(
+            *_chosen(earlier, user_id, which),
+            *_shown(earlier, which),
+            earlier.c.meeting_keys.overlap(events.c.meeting_keys),
+            earlier.c.id < events.c.id,
+        )
+        statement = statement.where(~copies.correlate(events).exists())
     return await page_of(session, statement, [_START, events.c.id], keyset)
 
 
@@ -70,15 +81,16 @@ async def by_change(
 ) -> Page:
     """List what changed, oldest change first, deleted events too."""
     order = [events.c.change_seq, events.c.id]
-    return await page_of(session, _chosen(user_id, which), order, keyset)
+    statement = _joined(events).where(*_chosen(events, user_id, which))
+    return await page_of(session, statement, order, keyset)
 
 
 async def one(
     session: TenantSession, user_id: CalendarUserId, event_id: EventId
 ) -> ListedEvent | None:
     """Return one event of a person's."""
-    statement = _chosen(user_id, EventFilter()).where(events.c.id == event_id)
-    found = await listed(session, (await session.execute(statement)).all())
+    mine = _joined(events).where(events.c.user_id == user_id, events.c.id == event_id)
+    found = await listed(session, (await session.execute(mine)).all())
     return found[0] if found else None
 
 
@@ -121,16 +133,36 @@ async def _bots_of(
     return found
 
 
-def _chosen(user_id: CalendarUserId, which: EventFilter) -> Select[Any]:
-    statement = (
-        select(events, connections.c.provider, connections.c.account_id)
-        .join(connections, connections.c.id == events.c.connection_id)
-        .where(events.c.user_id == user_id)
-    )
+def _joined(rows: FromClause) -> Select[Any]:
+    """Select rows of events, under whatever name, with what their connection says."""
+    of_connection = (connections.c.provider, connections.c.account_id)
+    return select(rows, *of_connection).join(connections, connections.c.id == rows.c.connection_id)
+
+
+def _chosen(
+    rows: FromClause, user_id: CalendarUserId, which: EventFilter
+) -> Iterator[ColumnElement[bool]]:
+    yield rows.c.user_id == user_id
     if which.calendar_id is not None:
-        statement = statement.where(events.c.calendar_id == which.calendar_id)
+        yield rows.c.calendar_id == which.calendar_id
+    if which.platform_calendar_id is not None:
+        yield rows.c.calendar_id.in_(_named(user_id, which.platform_calendar_id))
     if which.provider is not None:
-        statement = statement.where(connections.c.provider == which.provider.value)
+        yield connections.c.provider == which.provider.value
     if which.account_id is not None:
-        statement = statement.where(connections.c.account_id == which.account_id)
-    return statement
+        yield connections.c.account_id == which.account_id
+
+
+def _shown(rows: FromClause, which: EventFilter) -> Iterator[ColumnElement[bool]]:
+    yield rows.c.is_deleted.is_(False)
+    if which.time_min is not None:
+        yield rows.c.end_at > which.time_min
+    if which.time_max is not None:
+        yield rows.c.start_at < which.time_max
+
+
+def _named(user_id: CalendarUserId, platform_id: str) -> Select[Any]:
+    is_meant = calendars.c.platform_id == platform_id
+    if platform_id == PRIMARY:
+        is_meant = calendars.c.is_primary
+    return select(calendars.c.id).where(calendars.c.user_id == user_id, is_meant)

@@ -90,6 +90,11 @@ _NEXT_STEPS = {
         "or use an API key that is bound to that calendar user.",
     ),
     "no_calendar_user": ("Connect a calendar first: POST /v1/calendar/create_calendar.",),
+    "several_connections": (
+        "List the accounts: GET /v1/calendar/connections.",
+        "Disconnect one: DELETE /v1/calendar/connections/{provider}/{account_id}.",
+        'Or name it in the body: {"provider": "outlook", "account_id": "jane@acme.com"}.',
+    ),
     "unauthenticated": ("Send the header Authorization: Bearer KEY.",),
 }
 _TITLES = {

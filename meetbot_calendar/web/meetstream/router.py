@@ -4,13 +4,25 @@ from litestar import Router
 from litestar.exceptions import HTTPException
 
 from meetbot_calendar.web.auth import PERSON
-from meetbot_calendar.web.meetstream import connecting, connections
+from meetbot_calendar.web.meetstream import (
+    calendars,
+    connecting,
+    connections,
+    disconnecting,
+    events,
+)
 from meetbot_calendar.web.meetstream.callers import ACTING
 from meetbot_calendar.web.meetstream.faults import answer
 
 router = Router(
     "/v1/calendar",
-    route_handlers=[connecting.create_calendar, *connections.HANDLERS],
+    route_handlers=[
+        connecting.create_calendar,
+        *connections.HANDLERS,
+        *disconnecting.HANDLERS,
+        calendars.list_live_calendars,
+        *events.HANDLERS,
+    ],
     dependencies=ACTING,
     exception_handlers={HTTPException: answer, Exception: answer},
     opt=PERSON,

@@ -6,6 +6,7 @@ from typing import Any
 
 from meetbot_calendar.bots.model import BotStatus
 from meetbot_calendar.calendars.model import AccessRole, Platform, Provider
+from meetbot_calendar.errors import Fault, Invalid
 
 CALENDAR_PLATFORMS = {Provider.GOOGLE: "google_calendar", Provider.OUTLOOK: "outlook_calendar"}
 _MEETING_PLATFORMS: dict[Platform, str] = {
@@ -41,6 +42,22 @@ def join_time(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="seconds")
 
 
+def instant_of(pointer: str, text: str | None) -> datetime | None:
+    """Read an ISO 8601 instant as its clients write them: without a zone it is UTC.
+
+    A plus sign that was not escaped in a query arrives as a blank. Raises ``Invalid``.
+    """
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text)
+        aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+        return aware.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        fault = Fault(pointer, "It is no ISO 8601 instant.")
+        raise Invalid("An instant cannot be read.", (fault,), code="invalid_parameter") from error
+
+
 def zulu(instant: datetime) -> str:
     """Write an instant in UTC, to the second."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -49,3 +66,8 @@ def zulu(instant: datetime) -> str:
 def access_role(role: AccessRole) -> str:
     """Name what an account may do with a calendar, as Google does."""
     return "freeBusyReader" if role == "free_busy_reader" else role
+
+
+def account_key(provider: Provider, account_id: str) -> str:
+    """Name an account in ``partial_errors``."""
+    return f"{provider}::{account_id}"

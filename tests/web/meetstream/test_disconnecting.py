@@ -1,0 +1,157 @@
+"""Disconnecting accounts, as a MeetStream client does it."""
+
+from datetime import timedelta
+
+import pytest
+
+from meetbot_calendar.bots.model import Bot
+from meetbot_calendar.calendars.model import Provider
+from tests.journeys.stage import ANN, BOB
+from tests.web.meetstream.posted import ACCOUNTS
+from tests.web.staged import Staged
+
+HOUR = timedelta(hours=1)
+DISCONNECT = "/v1/calendar/disconnect"
+STOPPED = {
+    Provider.GOOGLE: "watch_channel_stopped",
+    Provider.OUTLOOK: "subscription_stopped",
+}
+both = pytest.mark.parametrize(("provider", "email"), ACCOUNTS)
+
+
+def path_of(provider: str, email: str) -> str:
+    return f"/v1/calendar/connections/{provider}/{email.replace('@', '%40')}"
+
+
+async def onboarded(staged: Staged, provider: Provider, email: str) -> str:
+    """A person with a meeting that was recorded, and one that is to be."""
+    staged.stage.hold_meeting(email, "Done", timedelta(minutes=2), lasts=timedelta(minutes=5))
+    staged.stage.hold_meeting(email, "Later", 5 * HOUR)
+    user_id: str = await staged.stage.onboard(provider, email)
+    for passed in (timedelta(minutes=1), timedelta(minutes=10), HOUR):
+        await staged.stage.pass_time(passed)
+    await staged.stage.fleet_reports()
+    return user_id
+
+
+async def by_start(staged: Staged) -> list[Bot]:
+    return sorted(await staged.stage.bots(), key=lambda bot: bot.start)
+
+
+@both
+async def test_an_account_goes_with_its_events_and_its_scheduled_bots(
+    staged: Staged, provider: Provider, email: str
+) -> None:
+    user_id = await onboarded(staged, provider, email)
+    before = [bot.status for bot in await by_start(staged)]
+
+    gone = await staged.door.delete(path_of(provider, email))
+    again = await staged.door.delete(path_of(provider, email))
+
+    bots = await by_start(staged)
+    assert gone.status_code == 200
+    assert gone.json() == {
+        "disconnected": True,
+        "user_id": user_id,
+        "provider": provider,
+        "account_id": email,
+        STOPPED[provider]: True,
+        "events_deleted": 2,
+        "schedules_cancelled": 1,
+        "message": "Calendar disconnected successfully."
+        " All events and scheduled bots have been removed.",
+    }
+    assert again.status_code == 404
+    assert (before, bots[0].status) == (["completed", "scheduled"], "completed")
+    assert (bots[1].status, bots[1].reason) == ("cancelled", "calendar_disconnected")
+    assert await staged.stage.events() == []
+
+
+@both
+async def test_events_stay_where_they_are_not_to_be_purged(
+    staged: Staged, provider: Provider, email: str
+) -> None:
+    await onboarded(staged, provider, email)
+
+    gone = await staged.door.delete(f"{path_of(provider, email)}?purge_events=false")
+
+    listed = (await staged.door.get("/v1/calendar/get_events")).json()["results"]
+    assert (gone.json()["events_deleted"], gone.json()["schedules_cancelled"]) == (0, 1)
+    assert [row["account_id"] for row in listed] == [email, email]
+    assert [bot["status"] for bot in listed[1]["bots"]] == ["Cancelled"]
+
+
+async def test_microsoft_is_another_name_and_others_accounts_stay(staged: Staged) -> None:
+    ann = await onboarded(staged, Provider.GOOGLE, ANN)
+    await staged.stage.onboard(Provider.OUTLOOK, BOB)
+
+    gone = await staged.door.delete(path_of("microsoft", BOB.upper()))
+
+    left = (await staged.door.get("/v1/calendar/connections")).json()
+    assert (gone.status_code, gone.json()["account_id"]) == (200, BOB)
+    assert (left["user_id"], left["total"]) == (ann, 1)
+    assert [event.content.title for event in await staged.stage.events()] == ["Done", "Later"]
+    assert [bot.status for bot in await by_start(staged)] == ["completed", "scheduled"]
+
+
+async def test_what_is_left_can_be_synced(staged: Staged) -> None:
+    await onboarded(staged, Provider.GOOGLE, ANN)
+    await staged.stage.onboard(Provider.OUTLOOK, BOB)
+    await staged.door.delete(path_of("outlook", BOB))
+
+    answer = await staged.door.get("/v1/calendar/events?sync=true")
+
+    assert answer.status_code == 200
+    assert answer.json()["partial_errors"] == {}
+    assert {row["account_id"] for row in answer.json()["results"]} == {ANN}
+
+
+@both
+async def test_the_legacy_way_disconnects_the_only_account(
+    staged: Staged, provider: Provider, email: str
+) -> None:
+    await onboarded(staged, provider, email)
+
+    gone = await staged.door.delete(DISCONNECT)
+    again = await staged.door.delete(DISCONNECT)
+
+    assert (gone.status_code, gone.json()[STOPPED[provider]]) == (200, True)
+    assert (gone.json()["events_deleted"], gone.json()["schedules_cancelled"]) == (2, 1)
+    assert again.status_code == 404
+
+
+async def test_the_legacy_way_refuses_to_guess_which_of_several(staged: Staged) -> None:
+    await staged.stage.onboard(Provider.GOOGLE, ANN)
+    await staged.stage.onboard(Provider.OUTLOOK, BOB)
+
+    refused = await staged.door.delete(DISCONNECT)
+    halfway = await staged.door.ask("DELETE", DISCONNECT, {"provider": "google"})
+    stranger = {"provider": "google", "account_id": BOB}
+    missing = await staged.door.ask("DELETE", DISCONNECT, stranger)
+    left = (await staged.door.get("/v1/calendar/connections")).json()["total"]
+    named = {"provider": "microsoft", "account_id": BOB}
+    done = await staged.door.ask("DELETE", DISCONNECT, named)
+
+    assert (refused.status_code, refused.json()["code"]) == (400, "several_connections")
+    assert len(refused.json()["next_steps"]) == 3
+    assert (halfway.status_code, halfway.json()["errors"][0]["pointer"]) == (422, "/account_id")
+    assert (missing.status_code, left) == (404, 2)
+    assert (done.status_code, done.json()["account_id"]) == (200, BOB)
+
+
+async def test_nobody_has_nothing_to_disconnect(staged: Staged) -> None:
+    answer = await staged.door.delete(DISCONNECT)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_calendar_user")
+    assert "create_calendar" in answer.json()["next_steps"][0]
+
+
+async def test_who_parted_from_an_account_is_in_the_audit_log(staged: Staged) -> None:
+    await staged.stage.onboard(Provider.GOOGLE, ANN)
+
+    await staged.door.delete(DISCONNECT)
+
+    done = (await staged.door.get("/v1/audit-log")).json()["results"]
+    actors = {entry["action"]: entry["actor"] for entry in done}
+    assert actors["connection.made"] == "consent:ann"
+    assert actors["connection.removed"].startswith("key_")
