@@ -47,6 +47,10 @@ BOT_LATENESS = Histogram(
 DELIVERIES = Counter("meetbot_deliveries_total", "Attempts to deliver a message.", ["outcome"])
 WAKEUPS_LOST = Counter("meetbot_wakeups_lost_total", "Due rows that no ring led to.", ["kind"])
 DECISIONS = Counter("meetbot_decisions_total", "Decisions that changed.", ["action", "reason"])
+NIGHTLY_ROUNDS = Counter("meetbot_nightly_rounds_total", "Nightly rounds made.", ["round"])
+SERIES_FOLLOWED = Counter(
+    "meetbot_series_followed_total", "Looks at series whose bots follow one another.", ["outcome"]
+)
 JOURNEYS_CRASHED = Counter(
     "meetbot_journeys_crashed_total", "Journeys that met what nobody foresaw.", ["task"]
 )

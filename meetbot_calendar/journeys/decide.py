@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 import msgspec
 
 from meetbot_calendar.calendars.model import EventId, StoredEvent, Window
+from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.errors import Missing
 from meetbot_calendar.journeys import plan
 from meetbot_calendar.journeys.judging import Judge, load_judge
 from meetbot_calendar.journeys.plan import Planned
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import decisions, event_marks, events
+from meetbot_calendar.storage import decisions, event_marks, events, series
 from meetbot_calendar.storage.decisions import DecisionContent, Override, StoredDecision
 from meetbot_calendar.storage.events import EventRow
 from rules.decision import Decision, Step
@@ -51,6 +52,13 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """What deciding in a caller's transaction did, and the deliveries to ring for afterwards."""
+
+    effects: Effects
+    deliveries: tuple[DeliveryId, ...]
+
+
 class PreviewRow(msgspec.Struct, frozen=True, kw_only=True):
     """One event under rules that are not saved; ``changes`` says whether it differs from today."""
 
@@ -81,15 +89,28 @@ async def _decide_batch(
         if not marked:
             return None
         judge = await load_judge(session, user_id, now)
-        ids = [row.event.id for row in marked]
-        overrides = await decisions.overrides_of(session, ids)
-        decided = [_decided(judge, row, overrides.get(row.event.id)) for row in marked]
-        news = await _news(session, marked, decided)
-        await decisions.write(session, news)
-        await decisions.settle(session, judge.version, ids)
-        planned = await plan.plan(services, session, judge.tenant, ids, now)
-    await ring_deliveries(services, tenant_id, planned.deliveries)
-    return _effects(planned, news)
+        settled = await settle(services, session, judge, marked)
+    await ring_deliveries(services, tenant_id, settled.deliveries)
+    return settled.effects
+
+
+async def settle(
+    services: Services, session: TenantSession, judge: Judge, rows: Sequence[EventRow]
+) -> Settled:
+    """Decide events and plan their bots, in the caller's transaction, which has its turn to plan.
+
+    The deliveries are the caller's to ring for, once that is committed.
+    """
+    ids = [row.event.id for row in rows]
+    overrides = await decisions.overrides_of(session, ids)
+    decided = [_decided(judge, row, overrides.get(row.event.id)) for row in rows]
+    news = await _news(session, rows, decided)
+    await decisions.write(session, news)
+    await decisions.settle(session, judge.version, ids)
+    if any(row.event.series_id is not None for row in rows):
+        await series.stir(session, ids, judge.now)
+    planned = await plan.plan(services, session, judge.tenant, ids, judge.now)
+    return Settled(effects=_effects(planned, news), deliveries=planned.deliveries)
 
 
 def _decided(judge: Judge, row: EventRow, override: Override | None) -> StoredDecision:

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from meetbot_calendar.bots.model import Bot
+from meetbot_calendar.bots.overrides import SeriesOverride
 from meetbot_calendar.calendars.model import Calendar, Connection
 from meetbot_calendar.deliveries.model import Message
 from meetbot_calendar.journeys.acting import person
@@ -17,14 +18,19 @@ from meetbot_calendar.storage import (
     erasure,
     event_lists,
     rule_sets,
+    series,
+    series_overrides,
 )
 from meetbot_calendar.storage.bot_lists import BotFilter
 from meetbot_calendar.storage.decisions import Override
 from meetbot_calendar.storage.event_lists import EventFilter, ListedEvent
 from meetbot_calendar.storage.rule_sets import SavedRules
+from meetbot_calendar.storage.series import StoredSeries
 from tenants.identity import CalendarUser, CalendarUserId, TenantContext
 from tenants.storage.paging import Keyset
 from tenants.storage.session import TenantSession
+
+__all__ = ["Export", "StoredSeries"]
 
 _BATCH = 500
 
@@ -39,6 +45,8 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     calendars: tuple[Calendar, ...]
     events: tuple[ListedEvent, ...]
     overrides: tuple[Override, ...]
+    series: tuple[StoredSeries, ...]
+    series_overrides: tuple[SeriesOverride, ...]
     bots: tuple[Bot, ...]
     messages: tuple[Message, ...]
 
@@ -61,6 +69,8 @@ async def export_user(
             calendars=await calendars.of_user(session, user_id),
             events=events,
             overrides=tuple(said.values()),
+            series=await series.of_user(session, user_id),
+            series_overrides=await series_overrides.of_user(session, user_id),
             bots=bots,
             messages=tuple([m async for m in erasure.messages_of(session, user_id, ids)]),
         )

@@ -13,12 +13,16 @@ from meetbot_calendar.storage import (
     deliveries,
     event_marks,
     expiries,
+    rounds,
+    series,
 )
 from meetbot_calendar.storage.bot_leases import Waiting
 from tenants.identity import TenantId
 from tenants.storage import directory
 
-Kind = Literal["sync", "decide", "deliver", "watch", "farewell", "close"]
+Kind = Literal[
+    "sync", "decide", "deliver", "watch", "farewell", "close", "follow", "nightly", "renewal"
+]
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +43,9 @@ async def due(services: Services, limit: int) -> tuple[Work, ...]:
         found += [("sync", t, r) for t, r in await calendars.due(session, now, limit)]
         found += [("watch", t, r) for t, r in await calendars.push_due(session, now, limit)]
         found += [("farewell", t, r) for t, r in await connections.due(session, now, limit)]
+        found += [("follow", t, r) for t, r in await series.due(session, now, limit)]
+        found += [("nightly", t, t) for t in await rounds.due(session, "nightly", now, limit)]
+        found += [("renewal", t, t) for t in await rounds.due(session, "renewal", now, limit)]
         found += [("close", t, t) for t in await directory.closing_due(session, now, limit)]
     return tuple(Work(kind=kind, tenant_id=t, row_id=row) for kind, t, row in found)
 

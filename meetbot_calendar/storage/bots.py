@@ -206,6 +206,11 @@ async def record_many(
     await session.execute(statement, rows)
 
 
+async def stop(session: TenantSession, bot_ids: Sequence[BotId]) -> None:
+    """Remember of cancelled bots that a person stopped them: no rule sends another."""
+    await session.execute(update(bots).where(bots.c.id.in_(bot_ids)).values(stopped_by="person"))
+
+
 async def rewrite_content(session: TenantSession, bot_id: BotId, content: BotContent) -> None:
     """Replace what a bot says."""
     await session.execute(

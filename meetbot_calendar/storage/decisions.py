@@ -8,9 +8,13 @@ import msgspec
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from meetbot_calendar.bots.overrides import Override, prevailing
 from meetbot_calendar.calendars.model import EventId
+from meetbot_calendar.storage import series_overrides
 from meetbot_calendar.storage.tables import decisions, events, overrides
 from tenants.storage.session import TenantSession
+
+__all__ = ["Override"]
 
 
 class DecisionContent(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,16 +36,6 @@ class StoredDecision(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     content: DecisionContent
     decided_at: datetime
-
-
-class Override(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's explicit yes or no for one event."""
-
-    event_id: EventId
-    action: Literal["record", "skip"]
-    bot_config: dict[str, Any] = msgspec.field(default_factory=dict)
-    actor: str
-    created_at: datetime
 
 
 async def current(
@@ -117,7 +111,20 @@ async def settle(session: TenantSession, version: int, event_ids: Sequence[Event
 async def overrides_of(
     session: TenantSession, event_ids: Sequence[EventId]
 ) -> Mapping[EventId, Override]:
-    """Return what people said of these events."""
+    """Return what counts of all that people said of these events and of their series."""
+    own = await _own_overrides(session, event_ids)
+    of_series = await series_overrides.of_events(session, event_ids)
+    said = {
+        event_id: stronger.on(event_id)
+        for event_id, covering in of_series.items()
+        if (stronger := prevailing(own.get(event_id), covering)) is not None
+    }
+    return own | said
+
+
+async def _own_overrides(
+    session: TenantSession, event_ids: Sequence[EventId]
+) -> dict[EventId, Override]:
     rows = await session.execute(select(overrides).where(overrides.c.event_id.in_(event_ids)))
     return {
         EventId(row.event_id): Override(

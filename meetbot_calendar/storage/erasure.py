@@ -23,6 +23,8 @@ from meetbot_calendar.storage.tables import (
     messages,
     oauth_states,
     rule_sets,
+    series,
+    series_overrides,
 )
 from tenants.identity import CalendarUserId
 from tenants.storage import idempotency
@@ -119,7 +121,7 @@ async def empty(session: TenantSession, user_id: CalendarUserId, now: datetime) 
 
     The shell that stays has no name, cannot be found, and goes with the last farewell.
     """
-    for table in (events, rule_sets, oauth_states, api_keys):
+    for table in (events, series, series_overrides, rule_sets, oauth_states, api_keys):
         await session.execute(delete(table).where(table.c.user_id == user_id))
     await session.execute(
         update(calendars)

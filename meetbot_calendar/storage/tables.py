@@ -22,6 +22,7 @@ from meetbot_calendar.storage.outbox_tables import (
     messages,
     webhook_endpoints,
 )
+from meetbot_calendar.storage.series_tables import series, series_overrides
 from tenants.storage.tables import (
     identifier,
     instant,
@@ -275,6 +276,8 @@ __all__ = [
     "oauth_states",
     "overrides",
     "rule_sets",
+    "series",
+    "series_overrides",
     "watches",
     "webhook_endpoints",
 ]

@@ -8,9 +8,20 @@ from meetbot_calendar import telemetry
 from meetbot_calendar.calendars.model import CalendarId, ConnectionId
 from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.errors import InstallationFault, MeetbotError, TryLater
-from meetbot_calendar.journeys import closing, decide, deliver, listing, sync, watching
+from meetbot_calendar.journeys import (
+    closing,
+    decide,
+    deliver,
+    follow_up,
+    listing,
+    nightly,
+    sync,
+    watching,
+)
 from meetbot_calendar.journeys.decide import Effects
 from meetbot_calendar.journeys.deliver import Sent
+from meetbot_calendar.journeys.follow_up import FollowedUp, SeriesId
+from meetbot_calendar.journeys.nightly import Made
 from meetbot_calendar.journeys.outages import DatabaseDown
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.journeys.sync import SyncedCalendar
@@ -52,12 +63,32 @@ async def close_tenant(services: Services, tenant_id: TenantId, row_id: str) -> 
     return await closing.close(services, tenant_id)
 
 
+async def follow_series(services: Services, tenant_id: TenantId, row_id: str) -> object:
+    """Go on with one followed series."""
+    return await follow_up.follow_up(services, tenant_id, SeriesId(row_id))
+
+
+async def schedule_nightly(services: Services, tenant_id: TenantId, row_id: str) -> object:
+    """Make one tenant's nightly round of automatic scheduling."""
+    del row_id
+    return await nightly.schedule_all(services, tenant_id)
+
+
+async def renew_nightly(services: Services, tenant_id: TenantId, row_id: str) -> object:
+    """Make one tenant's nightly round of watches that end soon."""
+    del row_id
+    return await nightly.renew_watches(services, tenant_id)
+
+
 JOURNEYS: dict[str, Journey] = {
     "sync": sync_calendar,
     "decide": decide_user,
     "deliver": send_delivery,
     "watch": watch_calendar,
     "farewell": part,
+    "follow": follow_series,
+    "nightly": schedule_nightly,
+    "renewal": renew_nightly,
     "close": close_tenant,
 }
 
@@ -100,6 +131,12 @@ def _count(outcome: object) -> None:
             for (action, reason), times in decided.items():
                 telemetry.DECISIONS.labels(action, reason).inc(times)
             telemetry.RULE_ERRORS.labels("budget").inc(len(failed))
+        case Made(kind=kind, looked_at=looked_at, effects=effects):
+            telemetry.NIGHTLY_ROUNDS.labels(kind).inc()
+            log.info("nightly round", round=kind, of=looked_at, scheduled=effects.scheduled)
+            _count(effects)
+        case FollowedUp(outcome=step):
+            telemetry.SERIES_FOLLOWED.labels(step).inc()
         case Sent(status=status):
             telemetry.DELIVERIES.labels(status).inc()
         case _:

@@ -6,6 +6,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    DefaultClause,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -64,6 +65,13 @@ def referred() -> UniqueConstraint:
     return UniqueConstraint("tenant_id", "id")
 
 
+def round_due(name: str) -> Column:  # type: ignore[type-arg]
+    """Make the column that says when a tenant's next round is due: a first one at once."""
+    column = instant(name)
+    column.server_default = DefaultClause(text("'2000-01-01 00:00:00+00'"))
+    return column
+
+
 tenants = Table(
     "tenants",
     metadata,
@@ -78,7 +86,11 @@ tenants = Table(
     instant("updated_at"),
     instant("closing_at", nullable=True),
     instant("closing_due_at", nullable=True),
+    round_due("nightly_due_at"),
+    round_due("renewal_due_at"),
     CheckConstraint("region in ('eu', 'us')", name="region"),
+    Index(None, "nightly_due_at"),
+    Index(None, "renewal_due_at"),
 )
 
 data_keys = Table(

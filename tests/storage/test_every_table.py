@@ -9,9 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import admin, keys, once, policy, steer, tenants
+from meetbot_calendar.journeys import admin, keys, once, policy, scheduling_series, steer, tenants
 from meetbot_calendar.journeys.keys import KeyWish
 from meetbot_calendar.journeys.once import Ticket
+from meetbot_calendar.journeys.scheduling_series import Wish
 from meetbot_calendar.journeys.tenants import TenantWish
 from meetbot_calendar.storage.tables import connections
 from tenants.identity import TenantContext, TenantId
@@ -25,7 +26,8 @@ OF_TENANT = sorted(
 SWEPT = {
     "tenant_id", "id", "connection_id", "calendar_id", "user_id", "endpoint_id", "state", "status",
     "due_at", "push_due_at", "decide_due_at", "lease_until", "expires_at", "created_at",
-    "retention_days", "closing_due_at", "is_urgent", "held_until",
+    "retention_days", "closing_due_at", "is_urgent", "held_until", "nightly_due_at",
+    "renewal_due_at",
 }  # fmt: skip
 
 
@@ -35,8 +37,13 @@ async def fill(stage: Stage, provider: Provider, email: str) -> None:
     now = timedelta(minutes=1)
     stage.hold_meeting(email, "Now", now)
     stage.hold_meeting(email, "Later", HOUR)
+    room = "https://zoom.us/j/5551112222"
+    stage.hold_meeting(email, "Daily", 2 * HOUR, recurrence="RRULE:FREQ=DAILY;COUNT=2", link=room)
     user_id = await stage.onboard(provider, email)
-    (bot,) = [bot for bot in await stage.bots() if bot.status == "scheduled"]
+    daily = next(event for event in await stage.events() if event.series_id is not None)
+    wish = Wish(all_occurrences=True, follow=True)
+    await scheduling_series.schedule(stage.services, stage.context, user_id, daily.id, wish)
+    (bot, *_) = [bot for bot in await stage.bots() if bot.status == "scheduled"]
     await steer.cancel_bot(stage.services, stage.context, bot.id)
     await keys.create_key(stage.services, stage.context, KeyWish(name="x", user_id=user_id))
     page = await keys.create_key(stage.services, stage.context, KeyWish(name="page"))

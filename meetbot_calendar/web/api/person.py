@@ -7,8 +7,10 @@ import msgspec
 from litestar import Router, get
 from litestar.params import FromPath
 
+from meetbot_calendar.bots.overrides import SeriesOverride
+from meetbot_calendar.calendars.recurrence import rule_of
 from meetbot_calendar.journeys import export
-from meetbot_calendar.journeys.export import Export
+from meetbot_calendar.journeys.export import Export, StoredSeries
 from meetbot_calendar.journeys.reading import calendar_state
 from meetbot_calendar.web.api.bots import BotView, bot_view
 from meetbot_calendar.web.api.calendars import (
@@ -19,7 +21,7 @@ from meetbot_calendar.web.api.calendars import (
 )
 from meetbot_calendar.web.api.events import EventView, event_view
 from meetbot_calendar.web.api.outbox import MessageView, message_view
-from meetbot_calendar.web.api.parts import CALLER, Caller, Given, utc
+from meetbot_calendar.web.api.parts import CALLER, Caller, Given, utc, utc_or_none
 from meetbot_calendar.web.api.rules import VersionView, version_view
 from meetbot_calendar.web.api.users import UserView, user_view
 from meetbot_calendar.web.auth import PERSON
@@ -43,6 +45,31 @@ class OverrideView(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class SeriesOverrideView(msgspec.Struct, frozen=True, kw_only=True):
+    """A yes or no for the occurrences of a series from `first_slot` to `last_slot`."""
+
+    id: str
+    calendar_id: str
+    series_id: str
+    action: str
+    first_slot: datetime
+    last_slot: datetime | None
+    bot_config: dict[str, Any]
+    actor: str
+    created_at: datetime
+
+
+class SeriesView(msgspec.Struct, frozen=True, kw_only=True):
+    """A series that was asked about, and whether its bots follow one another."""
+
+    calendar_id: str
+    series_id: str
+    recurring_enabled: bool
+    recurrence_rule: str | None
+    bot_config: dict[str, Any]
+    updated_at: datetime
+
+
 class ExportView(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is stored of a person."""
 
@@ -53,6 +80,8 @@ class ExportView(msgspec.Struct, frozen=True, kw_only=True):
     calendars: tuple[CalendarView, ...]
     events: tuple[StoredEventView, ...]
     overrides: tuple[OverrideView, ...]
+    series: tuple[SeriesView, ...]
+    series_overrides: tuple[SeriesOverrideView, ...]
     bots: tuple[BotView, ...]
     messages: tuple[MessageView, ...]
 
@@ -83,8 +112,36 @@ def _export(found: Export) -> ExportView:
             )
             for override in found.overrides
         ),
+        series=tuple(_series(each) for each in found.series),
+        series_overrides=tuple(_series_override(each) for each in found.series_overrides),
         bots=tuple(bot_view(bot) for bot in found.bots),
         messages=tuple(message_view(message) for message in found.messages),
+    )
+
+
+def _series(found: StoredSeries) -> SeriesView:
+    master = found.content.master
+    return SeriesView(
+        calendar_id=found.calendar_id,
+        series_id=found.platform_id,
+        recurring_enabled=found.follows,
+        recurrence_rule=rule_of(master) if master else None,
+        bot_config=found.content.bot_config,
+        updated_at=utc(found.updated_at),
+    )
+
+
+def _series_override(said: SeriesOverride) -> SeriesOverrideView:
+    return SeriesOverrideView(
+        id=said.id,
+        calendar_id=said.calendar_id,
+        series_id=said.series_id,
+        action=said.action,
+        first_slot=utc(said.first_slot),
+        last_slot=utc_or_none(said.last_slot),
+        bot_config=said.bot_config,
+        actor=said.actor,
+        created_at=utc(said.created_at),
     )
 
 

@@ -1,0 +1,185 @@
+"""Go on with a followed series: the occurrence it stands at is over, the next one gets a bot."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from meetbot_calendar.bots.overrides import Override
+from meetbot_calendar.calendars.recurrence import next_after
+from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.errors import MeetbotError
+from meetbot_calendar.journeys import decide, masters, plan, scheduling
+from meetbot_calendar.journeys.by_hand import slot_of
+from meetbot_calendar.journeys.judging import load_judge
+from meetbot_calendar.journeys.masters import Named
+from meetbot_calendar.journeys.ringing import ring_deliveries
+from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.storage import calendars, connections, decisions, series, series_overrides
+from meetbot_calendar.storage.events import EventRow
+from meetbot_calendar.storage.series import SeriesId, StoredSeries
+from tenants.identity import TenantContext, TenantId
+from tenants.storage.session import TenantSession
+
+__all__ = ["FollowedUp", "SeriesId", "follow_up"]
+
+_AGAIN = timedelta(days=1)
+_TALK = 60.0  # seconds before another worker may ask for the same master
+_FORGOTTEN = timedelta(days=400)
+
+Outcome = Literal["idle", "standing", "scheduled", "passed", "waiting", "ended"]
+
+
+class FollowedUp(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a followed series.
+
+    ``standing``: its occurrence is not over; ``passed``: the next one cannot be recorded;
+    ``waiting``: none is in view yet.
+    """
+
+    outcome: Outcome
+    told: tuple[DeliveryId, ...] = ()
+
+
+async def follow_up(services: Services, tenant_id: TenantId, series_id: SeriesId) -> FollowedUp:
+    """Do what is due for a followed series. Killed anywhere, it is done by the next sweep."""
+    now = services.clock.now()
+    async with services.database.tenant(tenant_id) as session:
+        await plan.take_turn(session)
+        standing = await series.get(session, series_id)
+        if standing is None or standing.due_at is None or standing.due_at > now:
+            return FollowedUp(outcome="idle")
+        done = await _go_on(services, session, standing, now)
+        if done is None:
+            due_at = now + services.clock.patience(_TALK)
+            standing = msgspec.structs.replace(standing, due_at=due_at)
+            await series.save(session, standing)
+    if done is None:
+        return await _look_beyond(services, tenant_id, standing)
+    await ring_deliveries(services, tenant_id, done.told)
+    return done
+
+
+async def _go_on(
+    services: Services, session: TenantSession, standing: StoredSeries, now: datetime
+) -> FollowedUp | None:
+    """Take the next step that is in view; None where the provider must be asked for one."""
+    if not standing.follows or await _is_gone(session, standing):
+        return await _stop(session, standing, now)
+    rows = await series.in_view(session, standing.calendar_id, standing.platform_id, now)
+    here = next((row for row in rows if slot_of(row.event) == standing.slot), None)
+    if here is not None and here.event.span is not None:
+        await _save(session, standing, now, due_at=here.event.span.end)
+        return FollowedUp(outcome="standing")
+    upcoming = await _next_wanted(session, standing, rows)
+    if upcoming is None:
+        return None
+    return await _move_on(services, session, standing, upcoming, now)
+
+
+async def _is_gone(session: TenantSession, standing: StoredSeries) -> bool:
+    calendar = await calendars.get(session, standing.calendar_id)
+    return calendar is None or await connections.get(session, calendar.connection_id) is None
+
+
+async def _next_wanted(
+    session: TenantSession, standing: StoredSeries, rows: Sequence[EventRow]
+) -> EventRow | None:
+    """Return the next occurrence that no person has said no to."""
+    later = [r for r in rows if standing.slot is None or slot_of(r.event) > standing.slot]
+    said = await decisions.overrides_of(session, [row.event.id for row in later])
+    for row in later:
+        word = said.get(row.event.id)
+        if word is None or word.action == "record":
+            return row
+    return None
+
+
+async def _move_on(
+    services: Services,
+    session: TenantSession,
+    standing: StoredSeries,
+    row: EventRow,
+    now: datetime,
+) -> FollowedUp:
+    """Have the occurrence recorded as the one before it, and stand there."""
+    event = row.event
+    said = await decisions.overrides_of(session, [event.id])
+    if event.id not in said:
+        yes = Override(
+            event_id=event.id,
+            action="record",
+            bot_config=standing.content.bot_config,
+            actor=standing.actor,
+            created_at=now,
+        )
+        await decisions.save_override(session, yes)
+    judge = await load_judge(session, event.user_id, now)
+    settled = await decide.settle(services, session, judge, [row])
+    end = event.span.end if event.span else now
+    await _save(session, standing, now, slot=slot_of(event), due_at=end)
+    booked = await scheduling.booked_of(session, [row])
+    return FollowedUp(outcome="scheduled" if booked else "passed", told=settled.deliveries)
+
+
+async def _save(
+    session: TenantSession,
+    standing: StoredSeries,
+    now: datetime,
+    *,
+    due_at: datetime,
+    slot: datetime | None = None,
+) -> None:
+    after = msgspec.structs.replace(
+        standing, slot=slot or standing.slot, due_at=due_at, updated_at=now
+    )
+    await series.save(session, after)
+
+
+async def _stop(session: TenantSession, standing: StoredSeries, now: datetime) -> FollowedUp:
+    after = msgspec.structs.replace(standing, follows=False, slot=None, due_at=None, updated_at=now)
+    await series.save(session, after)
+    return FollowedUp(outcome="ended")
+
+
+async def _look_beyond(
+    services: Services, tenant_id: TenantId, standing: StoredSeries
+) -> FollowedUp:
+    """Ask whether the series goes on beyond what is in view; wait for it, or let it end."""
+    context = TenantContext(tenant_id=tenant_id, actor=standing.actor)
+    goes_on = await _goes_on(services, context, standing)
+    now = services.clock.now()
+    async with services.database.tenant(tenant_id) as session:
+        await plan.take_turn(session)
+        found = await series.get(session, standing.id)
+        if found is None or found.due_at != standing.due_at:
+            return FollowedUp(outcome="idle")  # it was stirred while we talked
+        if not goes_on:
+            return await _stop(session, found, now)
+        await _save(session, found, now, due_at=now + _AGAIN)
+    return FollowedUp(outcome="waiting")
+
+
+async def _goes_on(services: Services, context: TenantContext, standing: StoredSeries) -> bool:
+    which = Named(
+        user_id=standing.user_id,
+        calendar_id=standing.calendar_id,
+        series_id=standing.platform_id,
+    )
+    now = services.clock.now()
+    try:
+        master = await masters.read(services, context, which)
+        upcoming = None if master is None else next_after(master, now)
+    except MeetbotError:
+        return True  # asked again tomorrow
+    if master is None:  # gone, or of a pattern that we cannot read: its rows would tell
+        return standing.slot is not None and standing.slot > now - _FORGOTTEN
+    if upcoming is None:
+        return False
+    async with services.database.tenant(context.tenant_id) as session:
+        said = await series_overrides.of_slot(
+            session, standing.calendar_id, standing.platform_id, upcoming
+        )
+    latest = max(said, key=lambda each: (each.created_at, each.id), default=None)
+    return latest is None or latest.action == "record" or latest.last_slot is not None
