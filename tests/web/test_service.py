@@ -139,8 +139,7 @@ async def test_the_landing_page_says_where_things_are(house: OpenHouse) -> None:
         (await house.stranger.get(where)).status_code
         for where in re.findall(r'href="([^"]*)"', page.text)
     ]
-    assert statuses
-    assert set(statuses) == {200}
+    assert sorted(set(statuses)) == [200, 303]  # the admin page leads on to its login
 
 
 async def test_a_program_that_asks_for_the_schema_gets_the_document(house: OpenHouse) -> None:
