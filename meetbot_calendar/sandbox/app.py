@@ -11,11 +11,14 @@ from meetbot_calendar.sandbox.control import end as control_end
 from meetbot_calendar.sandbox.customer import CustomerServer
 from meetbot_calendar.sandbox.door import Door
 from meetbot_calendar.sandbox.fleet_runner import FleetRunner
+from meetbot_calendar.sandbox.fleets import attendee, meetingbaas, meetstream, recall, vexa
 from meetbot_calendar.sandbox.google import end as google_end
 from meetbot_calendar.sandbox.injected import providing
 from meetbot_calendar.sandbox.microsoft import end as microsoft_end
 from meetbot_calendar.sandbox.microsoft import samples as outlook
 from meetbot_calendar.sandbox.world import World
+
+_MAKES = (recall, attendee, meetstream, meetingbaas, vexa)
 
 
 def create_app(world: World, keep_in: Path | None = None) -> Door:
@@ -25,17 +28,24 @@ def create_app(world: World, keep_in: Path | None = None) -> Door:
     Its start-up lets the fleet's bots live on.
     """
     _join(world)
-    runner = FleetRunner(world)
+    own = FleetRunner(world)
+    others = {make: FleetRunner(world, make.MAKE) for make in _MAKES}
 
     async def wake() -> None:
-        runner.start()
+        for runner in (own, *others.values()):
+            runner.start()
 
     async def close() -> None:
-        await runner.stop()
+        for runner in (own, *others.values()):
+            await runner.stop()
         await world.courier.close()
 
     app = Litestar(
-        route_handlers=_ends(world, runner),
+        route_handlers=[
+            *_ends(world, own),
+            *(make.router(runner) for make, runner in others.items()),
+            *(fleet.control_router(runner) for runner in others.values()),
+        ],
         state=State({"world": world}),
         dependencies=providing(),
         on_startup=[wake],

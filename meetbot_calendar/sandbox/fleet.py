@@ -73,9 +73,9 @@ def router(runner: FleetRunner) -> Router:
 
 
 def control_router(runner: FleetRunner) -> Router:
-    """Return the fleet's part of the control API, under ``/sandbox/fleet``."""
+    """Return a fleet's part of the control API, under ``/sandbox/fleet`` or its make."""
     return Router(
-        path="/sandbox/fleet",
+        path=f"/sandbox/{runner.make.name}",
         route_handlers=[list_bots, read_config, configure, run_due],
         dependencies={"runner": Provide(lambda: runner, sync_to_thread=False)},
     )

@@ -19,6 +19,7 @@ class FleetConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """How this fleet behaves; durations are seconds of the world's time.
 
     ``outcome`` and ``reason`` say how recordings end. Keys are the sandbox's own and no secret.
+    ``webhook_url`` is where fleets of other makes tell of all bots of the account.
     """
 
     api_key: str = "sandbox-fleet-key"
@@ -27,6 +28,7 @@ class FleetConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     recording_seconds: float = 60.0
     outcome: Literal["completed", "failed"] = "completed"
     reason: str = ""
+    webhook_url: str = ""
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -64,23 +66,45 @@ class Bot(msgspec.Struct, kw_only=True):
     reports: list[Report] = []
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What was answered to a request, for fleets that answer its repetitions the same."""
+
+    status: int
+    body: Any
+    at: datetime
+
+
 class FleetState(msgspec.Struct, kw_only=True):
-    """Everything the fleet remembers; ``refused`` are orders that it turned away."""
+    """Everything the fleet remembers; ``refused`` are orders that it turned away.
+
+    ``answers`` are what it said under each key.
+    """
 
     config: FleetConfig = msgspec.field(default_factory=FleetConfig)
     bots: dict[str, Bot] = {}
     keys: dict[str, str] = {}
     refused: list[dict[str, Any]] = []
+    answers: dict[str, Kept] = {}
     numbered: int = 0
 
 
 def accept(
-    state: FleetState, now: datetime, key: str, body: dict[str, Any], join_at: datetime, root: str
+    state: FleetState,
+    now: datetime,
+    key: str,
+    body: dict[str, Any],
+    join_at: datetime,
+    root: str,
+    *,
+    form: str = "fb_{:06d}",
 ) -> Bot:
-    """Take an order; the bot joins a little after ``join_at``, or after now if that is past."""
+    """Take an order; the bot joins a little after ``join_at``, or after now if that is past.
+
+    ``form`` is how this fleet writes its ids.
+    """
     state.numbered += 1
     bot = Bot(
-        id=f"fb_{state.numbered:06d}",
+        id=form.format(state.numbered),
         key=key,
         body=body,
         received_at=now,

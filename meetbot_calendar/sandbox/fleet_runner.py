@@ -1,6 +1,7 @@
-"""Lets the fleet's bots live by the world's clock, and carries their signed reports."""
+"""Lets a fleet's bots live by the world's clock, and carries their signed reports."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -8,6 +9,7 @@ from standardwebhooks import Webhook
 
 from meetbot_calendar.sandbox.fleet_bots import (
     Bot,
+    FleetConfig,
     FleetState,
     Report,
     add_report,
@@ -20,16 +22,77 @@ from meetbot_calendar.sandbox.fleet_bots import (
 from meetbot_calendar.sandbox.notes import note
 from meetbot_calendar.sandbox.world import World
 
-REPORTS = "fleet.reports"
-_FORGED_SECRET = "whsec_Zm9yZ2VkLWJ5LXNvbWVib2R5LWVsc2UtZW50aXJlbHk="
+_FORGED_SECRET = "Zm9yZ2VkLWJ5LXNvbWVib2R5LWVsc2UtZW50aXJlbHk="
 _AT_ONCE = 20
+_FINE = 204
+
+
+class Post(msgspec.Struct, frozen=True, kw_only=True):
+    """One signed report on its way."""
+
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Telling(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report is to be written from; ``secret`` is what it is signed with."""
+
+    bot: Bot
+    report: Report
+    config: FleetConfig
+    now: datetime
+    secret: str
+
+
+class Make(msgspec.Struct, frozen=True, kw_only=True):
+    """One make of fleet: its name in the world, and how it writes its reports.
+
+    ``secret`` is in the form of its make; ``insists`` says whether it tries again.
+    """
+
+    name: str
+    write: Callable[[Telling], list[Post]]
+    secret: str = FleetConfig().callback_secret
+    insists: bool = True
+
+    @property
+    def bots(self) -> str:
+        """Return the target of trouble with orders."""
+        return f"{self.name}.bots"
+
+    @property
+    def reports(self) -> str:
+        """Return the target of trouble with reports."""
+        return f"{self.name}.reports"
+
+
+def standard_headers(telling: Telling, body: str, prefix: str = "webhook") -> dict[str, str]:
+    """Sign as Standard Webhooks do."""
+    now = telling.now
+    return {
+        "Content-Type": "application/json",
+        f"{prefix}-id": telling.report.id,
+        f"{prefix}-timestamp": str(int(now.timestamp())),
+        f"{prefix}-signature": Webhook(telling.secret).sign(telling.report.id, now, body),
+    }
+
+
+def _native(telling: Telling) -> list[Post]:
+    body = telling.report.body
+    url = str(telling.bot.body["callback_url"])
+    return [Post(url=url, headers=standard_headers(telling, body), body=body.encode())]
+
+
+NATIVE = Make(name="fleet", write=_native)
 
 
 class FleetRunner:
-    """One per world. ``start`` on the application's start-up; ``expect`` with every order."""
+    """One per make. ``start`` on the application's start-up; ``expect`` with every order."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, make: Make = NATIVE) -> None:
         self.world = world
+        self.make = make
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -39,7 +102,10 @@ class FleetRunner:
     @property
     def state(self) -> FleetState:
         """Return the fleet's state, which lives in the world."""
-        return note(self.world, "fleet", FleetState)
+        notes = self.world.state.notes
+        if self.make.name not in notes:
+            notes[self.make.name] = FleetState(config=FleetConfig(callback_secret=self.make.secret))
+        return note(self.world, self.make.name, FleetState)
 
     def start(self) -> None:
         """Begin to let bots live, those that are remembered from before included."""
@@ -89,12 +155,12 @@ class FleetRunner:
         if (
             bot.step_at
             and bot.step_at <= now
-            and (fault := self.world.faults.take(REPORTS, "fail"))
+            and (fault := self.world.faults.take(self.make.reports, "fail"))
         ):
             bot.fails = str(fault.detail.get("reason", "removed_by_host"))
         advance(self.state, bot, now)
         if len(bot.reports) > before:
-            _distort(self.world, bot, bot.reports[before:])
+            _distort(self.world, self.make.reports, bot, bot.reports[before:])
         async with self._places:
             for report in due_reports(bot, now):
                 await self._send(bot, report)
@@ -103,30 +169,36 @@ class FleetRunner:
 
     async def _send(self, bot: Bot, report: Report) -> None:
         now = self.world.clock.now()
-        if self.world.faults.take(REPORTS, "drop"):
+        if self.world.faults.take(self.make.reports, "drop"):
             report.done = True
             return
-        secret = _FORGED_SECRET if report.forged else self.state.config.callback_secret
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": report.id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": Webhook(secret).sign(report.id, now, report.body),
-        }
-        url = str(bot.body["callback_url"])
-        answer = await self.world.courier.post(url, headers, report.body.encode())
-        answered(report, answer.status_code if answer is not None else 0, now)
+        config = self.state.config
+        secret = _forged(config.callback_secret) if report.forged else config.callback_secret
+        told = Telling(bot=bot, report=report, config=config, now=now, secret=secret)
+        status = _FINE
+        for post in self.make.write(told):
+            answer = await self.world.courier.post(post.url, post.headers, post.body)
+            status = answer.status_code if answer is not None else 0
+            if not 200 <= status < 300:  # noqa: PLR2004 - 2xx
+                break
+        answered(report, status, now)
+        report.done = report.done or not self.make.insists
 
 
-def _distort(world: World, bot: Bot, fresh: list[Report]) -> None:
+def _forged(secret: str) -> str:
+    """Return another secret of the same form."""
+    return ("whsec_" if secret.startswith("whsec_") else "") + _FORGED_SECRET
+
+
+def _distort(world: World, target: str, bot: Bot, fresh: list[Report]) -> None:
     """Spoil new reports as ordered: forged ahead, repeated, out of order, contradicted."""
     last = fresh[-1]
-    if world.faults.take(REPORTS, "forged"):
+    if world.faults.take(target, "forged"):
         first = msgspec.structs.replace(last, id=f"{last.id}_forged", forged=True, answers=[])
         bot.reports.insert(bot.reports.index(last), first)
-    if world.faults.take(REPORTS, "repeat"):
+    if world.faults.take(target, "repeat"):
         bot.reports.append(msgspec.structs.replace(last, answers=[]))
-    if bot.ended_at and world.faults.take(REPORTS, "out_of_order"):
+    if bot.ended_at and world.faults.take(target, "out_of_order"):
         add_report(bot, "bot.joined", last.next_at, {})
-    if bot.ended_at and world.faults.take(REPORTS, "contradict"):
+    if bot.ended_at and world.faults.take(target, "contradict"):
         add_report(bot, "bot.failed", last.next_at, {"reason": "removed_by_host"})

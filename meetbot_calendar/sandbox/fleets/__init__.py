@@ -1,0 +1,1 @@
+"""Bot fleets of other makes, each as an end that speaks its true wire format."""
