@@ -11,49 +11,44 @@ from meetbot_calendar.sandbox.control import end as control_end
 from meetbot_calendar.sandbox.customer import CustomerServer
 from meetbot_calendar.sandbox.door import Door
 from meetbot_calendar.sandbox.fleet_runner import FleetRunner
-from meetbot_calendar.sandbox.fleets import attendee, meetingbaas, meetstream, recall, vexa
+from meetbot_calendar.sandbox.fleets.quarter import Quarter
 from meetbot_calendar.sandbox.google import end as google_end
 from meetbot_calendar.sandbox.injected import providing
 from meetbot_calendar.sandbox.microsoft import end as microsoft_end
 from meetbot_calendar.sandbox.microsoft import samples as outlook
 from meetbot_calendar.sandbox.world import World
 
-_MAKES = (recall, attendee, meetstream, meetingbaas, vexa)
-
 
 def create_app(world: World, keep_in: Path | None = None) -> Door:
     """Return the application; with ``keep_in`` the world outlives the process in that file.
 
     Meetings that were held before get their rows now. It expects one process and one event loop.
-    Its start-up lets the fleet's bots live on.
+    Its start-up lets the fleets' bots live on.
     """
     _join(world)
     own = FleetRunner(world)
-    others = {make: FleetRunner(world, make.MAKE) for make in _MAKES}
-
-    async def wake() -> None:
-        for runner in (own, *others.values()):
-            runner.start()
-
-    async def close() -> None:
-        for runner in (own, *others.values()):
-            await runner.stop()
-        await world.courier.close()
-
     app = Litestar(
-        route_handlers=[
-            *_ends(world, own),
-            *(make.router(runner) for make, runner in others.items()),
-            *(fleet.control_router(runner) for runner in others.values()),
-        ],
+        route_handlers=_ends(world, own),
         state=State({"world": world}),
         dependencies=providing(),
-        on_startup=[wake],
-        on_shutdown=[close],
         openapi_config=None,
         logging_config=None,
     )
-    return Door(app, world, keep_in)
+    quarter = Quarter(world, app)
+    runners = [own, *quarter.runners.values()]
+
+    async def wake() -> None:
+        for runner in runners:
+            runner.start()
+
+    async def close() -> None:
+        for runner in runners:
+            await runner.stop()
+        await world.courier.close()
+
+    app.on_startup.append(wake)
+    app.on_shutdown.append(close)
+    return Door(quarter, world, keep_in)
 
 
 def _join(world: World) -> None:

@@ -54,6 +54,7 @@ _IN = frozenset(
 )
 _OVER = frozenset({"leaving", "post_processing", "ended", "fatal_error", "data_deleted"})
 _UNSENT = frozenset({"scheduled", "staged", "ready"})
+_REASONS = {"request_to_join_denied": "denied_by_host"}
 _STALE = timedelta(days=1)  # the signature holds no time; what it signs does
 
 
@@ -176,18 +177,23 @@ def _report(state: str | None, change: Json, at: datetime) -> Report | None:
     if state in _IN:
         return reading.joined(at)
     if state == "fatal_error":
-        return reading.failed(at, text(change, "event_sub_type") or text(change, "event_type"))
+        return reading.failed(at, _reason(change, "event_sub_type", "event_type"))
     return reading.completed(at) if state == "ended" else None
 
 
 def _report_of(events: Mapping[str | None, Json]) -> Report | None:
     for kind in ("could_not_join_meeting", "fatal_error"):
         if failure := events.get(kind):
-            return reading.failed(_at(failure), text(failure, "sub_type") or kind)
+            return reading.failed(_at(failure), _reason(failure, "sub_type", "type"))
     joined, done = events.get("joined_meeting"), events.get("post_processing_completed")
     if done is None:
         return reading.joined(_at(joined)) if joined else None
     return reading.completed(_at(done)) if joined else reading.failed(_at(done), "never_joined")
+
+
+def _reason(row: Json, *keys: str) -> str | None:
+    why = next(filter(None, (text(row, key) for key in keys)), None)
+    return _REASONS.get(why or "", why)
 
 
 def _stay(events: Mapping[str | None, Json]) -> tuple[datetime | None, datetime | None]:

@@ -47,9 +47,9 @@ def instant(row: Json, *keys: str) -> datetime | None:
     for key in keys:
         try:
             found = msgspec.convert(text(row, key), datetime)
-        except msgspec.ValidationError:
+            return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        except (msgspec.ValidationError, OverflowError):
             continue
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     return None
 
 
@@ -62,9 +62,10 @@ def certain(at: datetime | None) -> datetime:
 
 def number(row: Json, key: str) -> float | None:
     """Return the number at ``key``."""
-    found = row.get(key)
-    is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
-    return float(found) if is_number and found is not None else None
+    try:
+        return msgspec.convert(row.get(key), float)
+    except (msgspec.ValidationError, OverflowError):
+        return None
 
 
 def between(start: datetime | None, end: datetime | None) -> float | None:
