@@ -111,10 +111,10 @@ async def finish(services: Services, provider: Provider, answer: Mapping[str, st
     tenant_id, pending = await _claim(services, provider, answer.get("state", ""))
     context = TenantContext(tenant_id=tenant_id, actor=f"consent:{pending.customer_user_id}")
     async with services.database.tenant(tenant_id) as session:
-        tenant_name = (await directory.get(session)).name
+        tenant = await directory.get(session)
     finished = Finished(
         provider=provider,
-        tenant_name=tenant_name,
+        tenant_name=tenant.name,
         user_id=pending.user_id,
         customer_user_id=pending.customer_user_id,
     )
@@ -126,6 +126,8 @@ async def finish(services: Services, provider: Provider, answer: Mapping[str, st
         )
     else:
         finished = msgspec.structs.replace(finished, account_id=connection.account_id)
+    if pending.redirect_url not in tenant.policy.redirect_urls:  # it may have left the list since
+        return finished
     return msgspec.structs.replace(finished, redirect_to=_redirect(pending, finished))
 
 

@@ -79,6 +79,7 @@ class Doors(Litestar):
         asked = cast("HTTPScope", scope)
         if asked["method"] == "HEAD":
             asked["method"], send = "GET", without_body(send)
+            asked.setdefault("state", {})["only_looks"] = True
         if asked["path"] == "/schema" and not wants_page(asked):
             asked["path"] = "/schema/openapi.json"
         if not await answer_options(self, asked, send):

@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import ceil
 from typing import cast
 
@@ -41,6 +41,7 @@ async def framed(app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) -
             message["headers"] = [
                 *message["headers"],
                 *quota_headers(inner),
+                *_not_to_be_kept(asked, message["headers"]),
                 (b"x-request-id", request_id.encode()),
                 (b"x-content-type-options", b"nosniff"),
             ]
@@ -63,6 +64,14 @@ async def framed(app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) -
                 status=status,
                 milliseconds=round(took * 1000, 1),
             )
+
+
+def _not_to_be_kept(
+    path: str, headers: Iterable[tuple[bytes, bytes]]
+) -> Iterator[tuple[bytes, bytes]]:
+    """Answers of the API hold people's calendars, and keys that are shown once."""
+    if path.startswith("/v1/") and all(name.lower() != b"cache-control" for name, _ in headers):
+        yield b"cache-control", b"no-store"
 
 
 def quota_headers(scope: Scope) -> Iterator[tuple[bytes, bytes]]:

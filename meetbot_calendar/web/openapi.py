@@ -110,8 +110,9 @@ def complete(schema: Json, app: Litestar) -> Json:
         "content": {"application/json": {"schema": _reference(RuleSetBody.__name__)}},
     }
     back = document["paths"]["/v1/calendar/oauth/callback/{provider}"]["get"]
-    for status in ("200", "400"):
-        back["responses"][status] = _PAGE
+    for response in back["responses"].values():
+        response.setdefault("content", {}).update(_PAGE["content"])
+    back["responses"]["200"] = _PAGE
     back["responses"]["302"] = {"description": "Back to the tenant's address, with the outcome"}
     return _with_short_names(document)
 

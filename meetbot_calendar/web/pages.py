@@ -19,6 +19,7 @@ HEADERS = {
         " frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
 }
 
 

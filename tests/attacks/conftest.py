@@ -3,6 +3,7 @@
 import gc
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -30,8 +31,12 @@ def scene_database(servers: ServerState, template_database: str) -> Iterator[str
 
 
 @pytest.fixture(scope="session")
-async def scene(
-    scene_database: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Scene]:
-    async with set_scene(scene_database, tmp_path_factory.mktemp("scene")) as found:
+def scene_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the scene's keys lie."""
+    return tmp_path_factory.mktemp("scene")
+
+
+@pytest.fixture(scope="session")
+async def scene(scene_database: str, scene_folder: Path) -> AsyncIterator[Scene]:
+    async with set_scene(scene_database, scene_folder) as found:
         yield found

@@ -204,6 +204,8 @@ def _callback_fault(error: str) -> MeetbotError:
     fault = token_fault({"error": error})
     if isinstance(fault, ReconnectNeeded):
         return Refused(fault.detail, code="access_denied")
+    if isinstance(fault, TryLater):
+        return TryLater("Google's sign-in is unavailable for now")
     return fault
 
 

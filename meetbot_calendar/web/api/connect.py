@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, Router, get, post
+from litestar.exceptions import HTTPException
 from litestar.params import FromPath, JSONBody
 from litestar.response import Redirect
 
@@ -15,6 +16,7 @@ from meetbot_calendar.journeys.connect import ConnectWish, Finished
 from meetbot_calendar.web.api.parts import CALLER, Caller, CustomerUserId, Given, Url, utc
 from meetbot_calendar.web.auth import PERSON, PUBLIC
 from meetbot_calendar.web.pages import HEADERS, page
+from meetbot_calendar.web.problems import Problem, answer
 
 ProviderName = Literal["google", "outlook", "microsoft"]
 Email = Annotated[str, msgspec.Meta(min_length=3, max_length=254, pattern=r"^[^\x00\s]+$")]
@@ -66,14 +68,31 @@ async def begin_connection(
     return LinkView(url=link.url, expires_at=utc(link.expires_at))
 
 
-@get("/oauth/callback/{provider:str}", opt=PUBLIC, security=[], media_type="text/html")
+def _told_on_a_page(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
+    """Tell a person what programs are told in a problem document."""
+    told = answer(request, error)
+    problem = msgspec.json.decode(told.content, type=Problem)
+    shown = page(problem.title, problem.detail, status=problem.status, note=f"({problem.code})")
+    shown.headers |= {k: v for k, v in told.headers.items() if k.lower() == "retry-after"}
+    return shown
+
+
+@get(
+    "/oauth/callback/{provider:str}",
+    opt=PUBLIC,
+    security=[],
+    media_type="text/html",
+    exception_handlers={HTTPException: _told_on_a_page, Exception: _told_on_a_page},
+)
 async def finish_connection(
     services: Given, request: Request[Any, Any, Any], provider: FromPath[ProviderName]
 ) -> Response[str] | Redirect:
     """Where the provider sends the person back; not called by you."""
-    answer = dict(request.query_params.items())
+    if request.scope["state"].get("only_looks"):  # a scanner's HEAD must not use up the consent
+        return Response("", status_code=405, headers={"Allow": "GET"})
+    given = dict(request.query_params.items())
     try:
-        finished = await connect.finish(services, provider_of(provider), answer)
+        finished = await connect.finish(services, provider_of(provider), given)
     except MeetbotError as error:
         return page(
             "This link cannot be used",
