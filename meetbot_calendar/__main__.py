@@ -18,6 +18,10 @@ COMMANDS = {
     "migrate": ("meetbot_calendar.commands.migrate", "bring the database to this version"),
     "tenants": ("meetbot_calendar.commands.tenants", "make a tenant with its first API key"),
     "keys": ("meetbot_calendar.commands.keys", "make an API key; rotate data keys"),
+    "oauth-helper": (
+        "meetbot_calendar.commands.oauth_helper",
+        "run a consent here, print its refresh token",
+    ),
     "sandbox": ("meetbot_calendar.commands.sandbox", "simulated providers, fleet and customer"),
     "doctor": ("meetbot_calendar.commands.doctor", "check every dependency, say what to do"),
 }
@@ -52,7 +56,7 @@ def _run(words: list[str]) -> int:
 
 
 def _explain(name: str) -> int:
-    listing = "\n".join(f"  {command:10} {what}" for command, (_, what) in COMMANDS.items())
+    listing = "\n".join(f"  {command:12} {what}" for command, (_, what) in COMMANDS.items())
     parser = ArgumentParser(
         prog="meetbot-calendar",
         description="Calendar in, bots out.",

@@ -13,9 +13,11 @@ from meetbot_calendar.clock import Clock, SystemClock
 from meetbot_calendar.gateways.endpoints import open_endpoints
 from meetbot_calendar.gateways.fleets.choice import open_fleet
 from meetbot_calendar.gateways.fleets.line import Account
+from meetbot_calendar.gateways.google import oauth as google_oauth
 from meetbot_calendar.gateways.google.client import GoogleProvider
 from meetbot_calendar.gateways.google.oauth import GoogleEndpoints
 from meetbot_calendar.gateways.limits import open_limits
+from meetbot_calendar.gateways.microsoft import oauth as microsoft_oauth
 from meetbot_calendar.gateways.microsoft.client import MicrosoftProvider
 from meetbot_calendar.gateways.transport import Transport, open_transport
 from meetbot_calendar.gateways.wakeups import (
@@ -106,16 +108,36 @@ def _key_provider(settings: Settings) -> KeyProvider:
     )
 
 
-def _providers(settings: Settings, transport: Transport) -> dict[Provider, CalendarProvider]:
-    google = GoogleEndpoints(
+@asynccontextmanager
+async def open_helpers(settings: Settings) -> AsyncIterator[dict[Provider, CalendarProvider]]:
+    """Open the providers for consents that ask for what MeetStream's guides say, and no more."""
+    async with open_transport() as transport:
+        yield {
+            Provider.GOOGLE: GoogleProvider(
+                transport, _google(settings), scopes=google_oauth.HELPER_SCOPES
+            ),
+            Provider.OUTLOOK: MicrosoftProvider(
+                transport,
+                authority=settings.microsoft_authority,
+                graph_url=settings.graph_url,
+                scopes=microsoft_oauth.REQUIRED,
+            ),
+        }
+
+
+def _google(settings: Settings) -> GoogleEndpoints:
+    return GoogleEndpoints(
         auth_url=settings.google_auth_url,
         token_url=settings.google_token_url,
         revoke_url=settings.google_revoke_url,
         userinfo_url=settings.google_userinfo_url,
         api_url=settings.google_api_url,
     )
+
+
+def _providers(settings: Settings, transport: Transport) -> dict[Provider, CalendarProvider]:
     return {
-        Provider.GOOGLE: GoogleProvider(transport, google),
+        Provider.GOOGLE: GoogleProvider(transport, _google(settings)),
         Provider.OUTLOOK: MicrosoftProvider(
             transport, authority=settings.microsoft_authority, graph_url=settings.graph_url
         ),

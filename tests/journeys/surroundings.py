@@ -17,8 +17,9 @@ from meetbot_calendar.calendars.model import OAuthApp, Provider
 from meetbot_calendar.calendars.provider import CalendarProvider
 from meetbot_calendar.gateways.fleets.meetbot import MeetbotFleet
 from meetbot_calendar.gateways.google.client import GoogleProvider
-from meetbot_calendar.gateways.google.oauth import GoogleEndpoints
+from meetbot_calendar.gateways.google.oauth import SCOPES, GoogleEndpoints
 from meetbot_calendar.gateways.microsoft.client import MicrosoftProvider
+from meetbot_calendar.gateways.microsoft.oauth import WANTED
 from meetbot_calendar.gateways.transport import Transport
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.sandbox.fleet_bots import FleetState
@@ -91,25 +92,31 @@ def inbound_door(services: Services) -> ASGIApp:
 
 
 def providers_at(
-    transport: Transport, url: str, page_size: int = FEW
+    transport: Transport,
+    url: str,
+    page_size: int = FEW,
+    *,
+    google: tuple[str, ...] = SCOPES,
+    microsoft: tuple[str, ...] = WANTED,
 ) -> dict[Provider, CalendarProvider]:
-    """Return both providers, as the sandbox at this address simulates them."""
-    google = GoogleEndpoints(
+    """Return both providers, as the sandbox at this address simulates them, and what they ask."""
+    endpoints = GoogleEndpoints(
         auth_url=f"{url}/google/o/oauth2/v2/auth",
         token_url=f"{url}/google/token",
         revoke_url=f"{url}/google/revoke",
         userinfo_url=f"{url}/google/v1/userinfo",
         api_url=f"{url}/google/calendar/v3",
     )
-    microsoft = MicrosoftProvider(
+    outlook = MicrosoftProvider(
         transport,
         authority=f"{url}/microsoft/common",
         graph_url=f"{url}/microsoft/graph/v1.0",
         page_size=page_size,
+        scopes=microsoft,
     )
     return {
-        Provider.GOOGLE: GoogleProvider(transport, google, page_size=page_size),
-        Provider.OUTLOOK: microsoft,
+        Provider.GOOGLE: GoogleProvider(transport, endpoints, page_size=page_size, scopes=google),
+        Provider.OUTLOOK: outlook,
     }
 
 

@@ -22,7 +22,12 @@ from meetbot_calendar.errors import CalendarGone, GiveUp, Tampered, TryLater
 from meetbot_calendar.gateways.google import wire
 from meetbot_calendar.gateways.google.changes import Rounds
 from meetbot_calendar.gateways.google.faults import About, api_fault
-from meetbot_calendar.gateways.google.oauth import GoogleEndpoints, GoogleGrants, require_calendars
+from meetbot_calendar.gateways.google.oauth import (
+    SCOPES,
+    GoogleEndpoints,
+    GoogleGrants,
+    require_calendars,
+)
 from meetbot_calendar.gateways.rounds import Limits
 from meetbot_calendar.gateways.transport import Answer, Transport
 from meetbot_calendar.gateways.untrusted import Json, address, children, object_in, text
@@ -32,7 +37,10 @@ _LARGEST_PAGE = 64 * 1024 * 1024  # bytes
 
 
 class GoogleProvider:
-    """Google Calendar. ``page_size`` is how many events one answer may hold, 2,500 at most."""
+    """Google Calendar. ``page_size`` is how many events one answer may hold, 2,500 at most.
+
+    ``scopes`` are what a consent asks for.
+    """
 
     name = Provider.GOOGLE
 
@@ -43,11 +51,12 @@ class GoogleProvider:
         *,
         page_size: int = 1000,
         limits: Limits | None = None,
+        scopes: tuple[str, ...] = SCOPES,
     ) -> None:
         self._transport = transport
         self._endpoints = endpoints or GoogleEndpoints()
         self._api = self._endpoints.api_url.rstrip("/")
-        self._grants = GoogleGrants(transport, self._endpoints)
+        self._grants = GoogleGrants(transport, self._endpoints, scopes)
         self._page_size = page_size
         self._limits = limits or Limits()
 

@@ -28,6 +28,13 @@ from meetbot_calendar.gateways.untrusted import Json, object_in, text
 
 _SCOPE_ROOT = "https://www.googleapis.com/auth/"
 SCOPES = ("openid", f"{_SCOPE_ROOT}userinfo.email", f"{_SCOPE_ROOT}calendar.readonly")
+HELPER_SCOPES = (
+    f"{_SCOPE_ROOT}calendar.events.readonly",
+    f"{_SCOPE_ROOT}calendar.readonly",
+    f"{_SCOPE_ROOT}userinfo.email",
+    f"{_SCOPE_ROOT}userinfo.profile",
+)
+"""What MeetStream's guide has its readers ask for."""
 _MAY_LIST = {"calendar", "calendar.readonly", "calendar.calendarlist.readonly"}
 _MAY_READ = {"calendar", "calendar.readonly", "calendar.events", "calendar.events.readonly"}
 _LIFE = 3600  # seconds; where an answer names none
@@ -53,9 +60,12 @@ class Memory(msgspec.Struct, frozen=True):
 class GoogleGrants:
     """Google's OAuth, by google-auth-oauthlib and google-auth."""
 
-    def __init__(self, transport: Transport, endpoints: GoogleEndpoints) -> None:
+    def __init__(
+        self, transport: Transport, endpoints: GoogleEndpoints, scopes: tuple[str, ...] = SCOPES
+    ) -> None:
         self._transport = transport
         self._endpoints = endpoints
+        self._scopes = scopes
 
     async def consent(
         self, app: OAuthApp, *, redirect_uri: str, state: str, login_hint: str | None
@@ -63,7 +73,7 @@ class GoogleGrants:
         """Make the address of the consent page, with a PKCE challenge (RFC 7636)."""
 
         def make() -> tuple[str, str]:
-            flow = self._flow(app, SCOPES, redirect_uri=redirect_uri, state=state)
+            flow = self._flow(app, self._scopes, redirect_uri=redirect_uri, state=state)
             with flow.oauth2session:
                 url, _ = flow.authorization_url(
                     state=state,

@@ -21,14 +21,22 @@ from meetbot_calendar.errors import CalendarGone, GiveUp, TryLater
 from meetbot_calendar.gateways.microsoft import masters, pushes, wire
 from meetbot_calendar.gateways.microsoft.changes import DeltaRound
 from meetbot_calendar.gateways.microsoft.graph import Graph
-from meetbot_calendar.gateways.microsoft.oauth import MicrosoftGrants, grant_of, require_calendars
+from meetbot_calendar.gateways.microsoft.oauth import (
+    WANTED,
+    MicrosoftGrants,
+    grant_of,
+    require_calendars,
+)
 from meetbot_calendar.gateways.rounds import Limits
 from meetbot_calendar.gateways.transport import Transport
 from meetbot_calendar.gateways.untrusted import address, text
 
 
 class MicrosoftProvider:
-    """Outlook's calendars. ``page_size`` is how many rows one answer may hold."""
+    """Outlook's calendars. ``page_size`` is how many rows one answer may hold.
+
+    ``scopes`` are what a consent asks for.
+    """
 
     name = Provider.OUTLOOK
 
@@ -40,8 +48,9 @@ class MicrosoftProvider:
         graph_url: str = "https://graph.microsoft.com/v1.0",
         page_size: int = 100,
         limits: Limits | None = None,
+        scopes: tuple[str, ...] = WANTED,
     ) -> None:
-        self._grants = MicrosoftGrants(authority)
+        self._grants = MicrosoftGrants(authority, scopes)
         self._graph = Graph(transport, graph_url, page_size=page_size, limits=limits or Limits())
 
     async def consent(

@@ -40,8 +40,9 @@ _LIFE = 3600  # seconds; where an answer names none
 class MicrosoftGrants:
     """Microsoft's OAuth. ``authority`` ends in the tenant: ``https://…/common``."""
 
-    def __init__(self, authority: str) -> None:
+    def __init__(self, authority: str, scopes: tuple[str, ...] = WANTED) -> None:
         self._authority = authority.rstrip("/")
+        self._scopes = scopes
 
     async def consent(
         self, app: OAuthApp, *, redirect_uri: str, state: str, login_hint: str | None
@@ -53,7 +54,7 @@ class MicrosoftGrants:
             lambda: self._with(
                 app,
                 lambda client: client.initiate_auth_code_flow(
-                    list(WANTED),
+                    list(self._scopes),
                     redirect_uri=redirect_uri,
                     state=state,
                     prompt="select_account",

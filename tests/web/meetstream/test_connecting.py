@@ -34,7 +34,7 @@ async def test_posted_credentials_connect_the_account_and_watch_its_calendars(
         "account_id": email,
         "user_id": user["id"],
         "user_email": email,
-        "user_name": "Bob" if provider is Provider.OUTLOOK else None,  # not asked for at Google
+        "user_name": email.partition("@")[0].title(),
         "calendars": [calendar],
         "primary_calendar_id": calendar["id"],
         "message": "Calendar connected successfully",
