@@ -11,11 +11,12 @@ from meetbot_calendar.calendars.model import OAuthApp, Provider
 from meetbot_calendar.calendars.provider import CalendarProvider
 from meetbot_calendar.clock import Clock, SystemClock
 from meetbot_calendar.gateways.endpoints import open_endpoints
-from meetbot_calendar.gateways.fleets.choice import open_fleet
+from meetbot_calendar.gateways.fleets.choice import address_of, open_fleet
 from meetbot_calendar.gateways.fleets.line import Account
 from meetbot_calendar.gateways.google import oauth as google_oauth
 from meetbot_calendar.gateways.google.client import GoogleProvider
 from meetbot_calendar.gateways.google.oauth import GoogleEndpoints
+from meetbot_calendar.gateways.lanes import Lanes
 from meetbot_calendar.gateways.limits import open_limits
 from meetbot_calendar.gateways.microsoft import oauth as microsoft_oauth
 from meetbot_calendar.gateways.microsoft.client import MicrosoftProvider
@@ -61,7 +62,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         engine = open_engine(required(settings.database_url), pool_size=_CONNECTIONS)
         stack.push_async_callback(engine.dispose)
         keyring = Keyring(_key_provider(settings), DataKeys(engine))
-        transport = await stack.enter_async_context(open_transport())
+        lanes = Lanes(address_of(settings.fleet, settings.fleet_url))
+        transport = await stack.enter_async_context(open_transport(lanes=lanes))
         poster = await stack.enter_async_context(
             open_endpoints(allow_private=settings.allow_private_webhooks)
         )
@@ -78,6 +80,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             providers=_providers(settings, transport),
             operator_apps=_operator_apps(settings),
             fleet=_fleet(settings, transport),
+            warm=lanes.warm,
             poster=poster,
             wakeups=wakeups,
             house=_house(settings, clock),

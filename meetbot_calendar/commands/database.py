@@ -6,7 +6,13 @@ from psycopg.conninfo import conninfo_to_dict
 from meetbot_calendar.embedded.trouble import CannotStart
 
 _OLDEST = 15
-_ROLES = ("meetbot_tenant", "meetbot_sweep", "meetbot_operator", "meetbot_gate")
+_ROLES = (
+    "meetbot_tenant",
+    "meetbot_sweep",
+    "meetbot_operator",
+    "meetbot_gate",
+    "meetbot_holder",
+)
 
 
 def check_database(url: str, name: str = "MEETBOT_DATABASE_URL") -> str:

@@ -19,6 +19,7 @@ import httpx
 import msgspec
 
 from meetbot_calendar.errors import GiveUp, OutcomeUnknown, TryLater
+from meetbot_calendar.gateways.lanes import Lanes
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_WAIT = timedelta(days=30)
@@ -30,6 +31,7 @@ _LIMITS = httpx.Limits(
     max_keepalive_connections=50,
     keepalive_expiry=4.0,  # below the 5 s after which many servers hang up, or the last one races
 )
+_NAME = "meetbot-calendar"
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
 
 T = TypeVar("T")
@@ -65,10 +67,18 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Transport:
-    """Sends requests and reads bounded answers. Statuses are the caller's to judge."""
+    """Sends requests and reads bounded answers. Statuses are the caller's to judge.
 
-    def __init__(self, client: httpx.AsyncClient) -> None:  # noqa: TID251 - the one file
+    ``lanes`` are connections kept ready for one host, which requests to it use.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,  # noqa: TID251 - the one file
+        lanes: Lanes | None = None,
+    ) -> None:
         self._client = client
+        self._lanes = lanes
 
     async def request(
         self,
@@ -89,9 +99,14 @@ class Transport:
         side, ``OutcomeUnknown`` when it left and no full answer came, ``GiveUp`` when it cannot be
         sent at all.
         """
+        body = _Body(json, content, form)
+        if self._lanes is not None and self._lanes.lead_to(url) and not (params or form):
+            return await _by(
+                self._lanes, method, url, headers, body, time_limit=timeout, max_bytes=max_bytes
+            )
         course = _Course()
         try:
-            request = self._build(method, url, headers, params, _Body(json, content, form))
+            request = self._build(method, url, headers, params, body)
             request.extensions = {
                 "timeout": _steps(timeout),
                 "trace": course.note,
@@ -115,10 +130,7 @@ class Transport:
         if params:
             given = params.items() if isinstance(params, Mapping) else params
             target = target.copy_with(params=target.params.merge(list(given)))
-        sent = {"accept-encoding": "gzip", "accept": "application/json"}
-        if body.json is not None:
-            sent["content-type"] = "application/json"
-        sent |= {name.lower(): value for name, value in (headers or {}).items()}
+        sent = _header_lines(headers, body)
         return self._client.build_request(
             method, target, headers=sent, content=body.content(), data=body.form
         )
@@ -135,7 +147,7 @@ class Transport:
 
 @asynccontextmanager
 async def open_transport(
-    over: httpx.AsyncBaseTransport | None = None,
+    over: httpx.AsyncBaseTransport | None = None, lanes: Lanes | None = None
 ) -> AsyncIterator[Transport]:
     """Open the client, and close it in the end. ``over`` stands in for the network in tests."""
     for name in ("httpx", "httpcore"):  # they log whole URLs at INFO, and headers at DEBUG
@@ -146,9 +158,13 @@ async def open_transport(
         follow_redirects=False,
         limits=_LIMITS,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        headers={"user-agent": "meetbot-calendar"},
+        headers={"user-agent": _NAME},
     ) as client:
-        yield Transport(client)
+        try:
+            yield Transport(client, lanes)
+        finally:
+            if lanes is not None:
+                lanes.close()
 
 
 def retry_after(answer: Answer, now: datetime | None = None) -> timedelta | None:
@@ -185,6 +201,31 @@ class _Body:
 
     def content(self) -> bytes | None:
         return self.raw if self.json is None else msgspec.json.encode(self.json)
+
+
+def _header_lines(headers: Mapping[str, str] | None, body: _Body) -> dict[str, str]:
+    sent = {"accept-encoding": "gzip", "accept": "application/json"}
+    if body.json is not None:
+        sent["content-type"] = "application/json"
+    return sent | {name.lower(): value for name, value in (headers or {}).items()}
+
+
+async def _by(
+    lanes: Lanes,
+    method: str,
+    url: str,
+    headers: Mapping[str, str] | None,
+    body: _Body,
+    *,
+    time_limit: float,
+    max_bytes: int,
+) -> Answer:
+    lines = ({"user-agent": _NAME} | _header_lines(headers, body)).items()
+    found = await lanes.request(
+        method, url, lines, body.content() or b"", time_limit=time_limit, max_bytes=max_bytes
+    )
+    raw = _unpacked(found.body, found.headers.get("content-encoding", ""), max_bytes)
+    return Answer(status=found.status, headers=found.headers, body=raw)
 
 
 class _Course:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from meetbot_calendar.bots.model import Bot, BotId, BotStatus
+from meetbot_calendar.bots.model import Bot, BotId
 from meetbot_calendar.deliveries import payloads
 from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.deliveries.payloads import BotMessage
@@ -19,7 +19,6 @@ from tenants.storage import users
 from tenants.storage.session import TenantSession
 
 _SILENT = timedelta(hours=1)
-_OVERRUN = timedelta(hours=12)
 _TOLD: dict[str, BotMessage] = {
     "dispatched": "bot.dispatched",
     "missed": "bot.missed",
@@ -38,6 +37,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     fleet_bot_id: str | None = None
     reason: str | None = None
     late: timedelta | None = None
+    fault: str | None = None
 
 
 class _Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,13 +90,13 @@ def _given_up(answer: Answer, now: datetime) -> dict[str, Any]:
 
 def left(bot: Bot, now: datetime) -> dict[str, Any]:
     """Say what is written of a bot that has left; it is looked at again if it falls silent."""
-    due_at = given_up_at("dispatched", bot.end)
+    due_at = asked_about_at(bot.end)
     return {"status": "dispatched", "dispatched_at": now, "due_at": due_at}
 
 
-def given_up_at(status: BotStatus, end: datetime) -> datetime:
-    """Say when a silent bot is given up; one that has joined may sit in a meeting that overruns."""
-    return end + (_OVERRUN if status == "joined" else _SILENT)
+def asked_about_at(end: datetime) -> datetime:
+    """Say when a bot is asked about that has not reported the end of its meeting."""
+    return end + _SILENT
 
 
 async def end(
@@ -105,9 +105,12 @@ async def end(
     now: datetime,
     status: Literal["missed", "cancelled"],
     reason: str,
+    *,
+    due_at: datetime | None = None,
 ) -> tuple[DeliveryId, ...]:
-    """Close a bot that never left, or fell silent."""
-    await bots.record(session, bot.id, {"status": status, "reason": reason, "due_at": None}, now)
+    """Close a bot that never left, or fell silent; ``due_at``: when it must be called back."""
+    values = {"status": status, "reason": reason, "due_at": due_at}
+    await bots.record(session, bot.id, values, now)
     after = msgspec.structs.replace(bot, status=status, reason=reason)
     return await tell(session, [(_TOLD[status], after)], now)
 

@@ -44,8 +44,7 @@ async def take_report(
         tenant_id = await bots.tenant_of(gate, bot_id)
     if tenant_id is None:
         raise Missing("there is no such bot")
-    told = await _record(services, tenant_id, bot_id, report)
-    await ring_deliveries(services, tenant_id, told)
+    await record(services, tenant_id, bot_id, report)
 
 
 async def take_notice(
@@ -66,8 +65,7 @@ async def take_notice(
         return
     tenant_id, bot_id = owner
     report = await _whole(services, notice.fleet_bot_id, notice.report)
-    told = await _record(services, tenant_id, bot_id, report, notice.fleet_bot_id)
-    await ring_deliveries(services, tenant_id, told)
+    await record(services, tenant_id, bot_id, report, notice.fleet_bot_id)
 
 
 async def _owner(services: Services, notice: Notice) -> tuple[TenantId, BotId] | None:
@@ -107,13 +105,26 @@ def _next(bot: Bot, report: Report, fleet_bot_id: str | None) -> BotStatus | Non
     return lifecycle.next_state(bot.status, bot.stopped_by, report.kind)
 
 
-async def _record(
+async def record(
     services: Services,
     tenant_id: TenantId,
     bot_id: BotId,
     report: Report,
     fleet_bot_id: str | None = None,
-) -> tuple[DeliveryId, ...]:
+) -> bool:
+    """Move a bot on as a report says, and tell; False where the report changes nothing."""
+    told = await _write_down(services, tenant_id, bot_id, report, fleet_bot_id)
+    await ring_deliveries(services, tenant_id, told or ())
+    return told is not None
+
+
+async def _write_down(
+    services: Services,
+    tenant_id: TenantId,
+    bot_id: BotId,
+    report: Report,
+    fleet_bot_id: str | None,
+) -> tuple[DeliveryId, ...] | None:
     now = services.clock.now()
     async with services.database.tenant(tenant_id) as session:
         bot = await bots.get(session, bot_id, lock=True)
@@ -121,7 +132,7 @@ async def _record(
             raise Missing("there is no such bot")
         status = _next(bot, report, fleet_bot_id)
         if status is None:
-            return ()
+            return None
         bot = msgspec.structs.replace(bot, fleet_bot_id=bot.fleet_bot_id or fleet_bot_id)
         news: list[tuple[BotMessage, Bot]] = []
         if bot.dispatched_at is None:
@@ -164,6 +175,6 @@ async def _write(session: TenantSession, bot: Bot, now: datetime) -> None:
     if bot.status in FINAL:
         values["due_at"] = None
     elif bot.status == "joined":
-        values["due_at"] = aftermath.given_up_at("joined", bot.end)
+        values["due_at"] = max(aftermath.asked_about_at(bot.end), now)
     await bots.rewrite_content(session, bot.id, bot.content)
     await bots.record(session, bot.id, values, now)

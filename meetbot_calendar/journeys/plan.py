@@ -158,5 +158,5 @@ def _due_at(step: Step, now: datetime) -> datetime | None:
     if step.after.status == "scheduled":
         return step.after.join_at
     if step.after.status in OUT:
-        return aftermath.given_up_at(step.after.status, step.after.end)
+        return aftermath.asked_about_at(step.after.end)
     return None

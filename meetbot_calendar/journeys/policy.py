@@ -8,7 +8,7 @@ from meetbot_calendar.calendars.model import Provider
 from meetbot_calendar.errors import Invalid, Missing
 from meetbot_calendar.journeys.policy_faults import faults_of
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import event_marks
+from meetbot_calendar.storage import bot_leases, event_marks
 from tenants.identity import Tenant, TenantContext
 from tenants.storage import audit, directory, oauth_apps
 from tenants.storage.oauth_apps import TenantApp
@@ -39,6 +39,7 @@ async def change_own(services: Services, context: TenantContext, changes: dict[s
         await directory.save_policy(session, policy, now)
         if changed - _DECIDES_NOTHING:
             await event_marks.mark_tenant(session, now)
+        await bot_leases.unsettle(session)
         await audit.write(
             session,
             now,

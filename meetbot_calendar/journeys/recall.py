@@ -10,11 +10,12 @@ from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import bots, orphans
 
 _AGAIN = timedelta(seconds=10)
+_LONG_ENOUGH = timedelta(hours=1)
 _OVERRUN = timedelta(hours=12)  # nobody asks again for a bot whose people are gone: ask for longer
 
 
 async def recall(services: Services, bot: Bot) -> Literal["recalled", "later", "failed"]:
-    """Ask the fleet for the bot's return; tried again while the meeting lasts.
+    """Ask the fleet for the bot's return; tried again until an hour after the meeting.
 
     One whose sending was never answered is asked about first, with the very order that left.
     """
@@ -38,7 +39,7 @@ async def recall(services: Services, bot: Bot) -> Literal["recalled", "later", "
 
 async def _close(services: Services, bot: Bot, again: timedelta | None) -> None:
     now = services.clock.now()
-    last = bot.end + _OVERRUN if bot.reason == orphans.ERASED else bot.end
+    last = bot.end + (_OVERRUN if bot.reason == orphans.ERASED else _LONG_ENOUGH)
     due_at = None if again is None or now >= last else now + again
     values: dict[str, Any] = {"due_at": due_at}
     if due_at is None:

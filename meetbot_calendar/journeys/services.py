@@ -1,6 +1,6 @@
 """The frozen bundle that a journey is handed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Literal, Protocol
 
@@ -56,8 +56,16 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
 
 
+async def _none(many: int) -> None:
+    """Open nothing."""
+    _ = many
+
+
 class Services(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a journey may touch; wiring builds it once."""
+    """Everything a journey may touch; wiring builds it once.
+
+    ``warm`` opens as many connections to the fleet as are needed at once, soon. It never raises.
+    """
 
     clock: Clock
     database: Database
@@ -65,6 +73,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     providers: Mapping[Provider, CalendarProvider]
     operator_apps: Mapping[Provider, OAuthApp]
     fleet: Fleet
+    warm: Callable[[int], Awaitable[None]] = _none
     poster: Poster
     wakeups: WakeUps
     house: House

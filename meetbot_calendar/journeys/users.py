@@ -8,7 +8,7 @@ from meetbot_calendar.journeys.acting import person
 from meetbot_calendar.journeys.paging import Listing, PageWish, RowId, listing, place_of
 from meetbot_calendar.journeys.ringing import ring_decide
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import event_marks
+from meetbot_calendar.storage import bot_leases, event_marks
 from tenants.identity import CalendarUser, CalendarUserId, TenantContext
 from tenants.storage import audit, users
 from tenants.storage.users import UserContent
@@ -56,6 +56,7 @@ async def change_user(
             bot_config=user.bot_config if change.bot_config is None else change.bot_config,
         )
         await users.save_content(session, user_id, content, now)
+        await bot_leases.unsettle(session, user_id)
         if content.attributes != user.attributes:
             await event_marks.mark_user(session, user_id, now)
         await audit.write(

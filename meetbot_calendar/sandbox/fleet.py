@@ -2,6 +2,7 @@
 
 Trouble on ``fleet.bots``: ``503``, ``507`` and ``429`` (full, with Retry-After), ``bad_link``,
 ``unauthorized``, ``slow`` (seconds), ``lose_answer`` (accepted, but answered 500). On
+``fleet.status`` (who asks about a bot): ``404``, ``503``. On
 ``fleet.reports``: ``fail`` (reason), ``drop``, ``repeat``, ``out_of_order``, ``forged``,
 ``contradict``.
 """
@@ -33,6 +34,7 @@ Runner = NamedDependency[FleetRunner]
 Filled = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
 BOTS = "fleet.bots"
+STATUS = "fleet.status"
 _SLOW_SECONDS = 5.0
 _RETRY_AFTER = 30
 _FULL = {"503": 503, "507": 507, "429": 429}
@@ -100,9 +102,13 @@ async def order_bot(request: Asked, world: Here, runner: Runner) -> Response[Any
 
 
 @get("/bots/{fleet_id:str}")
-async def read_bot(request: Asked, runner: Runner, fleet_id: FromPath[str]) -> dict[str, Any]:
+async def read_bot(
+    request: Asked, world: Here, runner: Runner, fleet_id: FromPath[str]
+) -> dict[str, Any]:
     """Say where a bot is, with the last thing that there was to report."""
     _check_key(request, runner.state)
+    if fault := world.faults.take(STATUS, "404", "503"):
+        raise FleetRefusal(int(fault.kind), "no_answer", "There is nothing to say.")
     bot = _bot(runner.state, fleet_id)
     genuine = [report for report in bot.reports if not report.forged]
     last = msgspec.json.decode(genuine[-1].body) if genuine else None

@@ -1,21 +1,28 @@
 """Which bots are due, and who holds them."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import (
+    DateTime,
+    Integer,
+    Text,
     bindparam,
+    func,
+    literal,
     or_,
     select,
+    true,
     tuple_,
     update,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from meetbot_calendar.bots.model import BotContent, BotId
-from meetbot_calendar.storage.tables import bots
-from tenants.identity import TenantId
-from tenants.storage.session import SweepSession, TenantSession
+from meetbot_calendar.storage.tables import bot_events, bots
+from tenants.identity import CalendarUserId, TenantId
+from tenants.storage.session import HolderSession, SweepSession, TenantSession
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +36,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 class Held(msgspec.Struct, frozen=True, kw_only=True):
     """A bot that is ours until its lease ends, as it stood when it was taken."""
 
+    tenant_id: TenantId
     bot_id: BotId
     generation: int
     due_at: datetime
@@ -41,10 +49,14 @@ async def hold(
     *,
     lease_id: str,
     now: datetime,
-    until: datetime,
+    grace: timedelta,
     horizon: datetime,
 ) -> tuple[Held, ...]:
-    """Take bots that are due by ``horizon`` and in nobody's hands."""
+    """Take bots that are due by ``horizon`` and in nobody's hands.
+
+    Each is ours until ``grace`` after its instant, or after now if that is past.
+    """
+    instant = func.greatest(bots.c.due_at, literal(now, DateTime(timezone=True)))
     statement = (
         update(bots)
         .where(
@@ -52,50 +64,105 @@ async def hold(
             bots.c.due_at <= horizon,
             or_(bots.c.lease_until.is_(None), bots.c.lease_until <= now),
         )
-        .values(lease_id=lease_id, lease_until=until)
+        .values(lease_id=lease_id, lease_until=instant + grace)
         .returning(bots.c.id, bots.c.generation, bots.c.due_at)
     )
     return tuple(
-        Held(bot_id=BotId(row.id), generation=row.generation, due_at=row.due_at, lease_id=lease_id)
+        Held(
+            tenant_id=session.tenant_id,
+            bot_id=BotId(row.id),
+            generation=row.generation,
+            due_at=row.due_at,
+            lease_id=lease_id,
+        )
         for row in await session.execute(statement)
     )
 
 
-async def fire(
-    session: TenantSession,
-    leaving: Mapping[BotId, BotContent],
-    *,
-    now: datetime,
-    until: datetime,
-) -> None:
-    """Mark bots that are held and locked as leaving, with what the fleet is asked for."""
-    if not leaving:
-        return
+async def leave(
+    session: HolderSession, held: Sequence[Held], *, now: datetime, until: datetime
+) -> frozenset[BotId]:
+    """Mark as leaving those that still stand as they were taken; returns them.
+
+    One whose plan has changed since has lost its lease or its generation, and stays.
+    """
+    taken = (
+        func.unnest(
+            literal([each.bot_id for each in held], ARRAY(Text)),
+            literal([each.lease_id for each in held], ARRAY(Text)),
+            literal([each.generation for each in held], ARRAY(Integer)),
+        )
+        .table_valued("id", "lease_id", "generation")
+        .render_derived(name="taken")
+    )
     statement = (
         update(bots)
-        .where(bots.c.id == bindparam("which"))
+        .where(
+            bots.c.id == taken.c.id,
+            bots.c.lease_id == taken.c.lease_id,
+            bots.c.generation == taken.c.generation,
+            bots.c.status == "scheduled",
+            bots.c.end_at > now,
+        )
         .values(
             status="dispatching",
             attempts=bots.c.attempts + 1,
             lease_until=until,
             updated_at=now,
-            content=bindparam("said"),
         )
+        .returning(bots.c.id)
+    )
+    return frozenset(BotId(row.id) for row in await session.execute(statement))
+
+
+async def write_orders(session: TenantSession, said: Mapping[BotId, BotContent]) -> None:
+    """Write what the fleet will be asked for, of bots that are held; their plans stay."""
+    if not said:
+        return
+    statement = (
+        update(bots).where(bots.c.id == bindparam("which")).values(content=bindparam("said"))
     )
     rows = [
         {"which": bot_id, "said": session.seal(bot_id, content)}
-        for bot_id, content in sorted(leaving.items(), key=lambda item: item[0])
+        for bot_id, content in sorted(said.items(), key=lambda item: item[0])
     ]
     await session.execute(statement, rows)
 
 
-async def release(session: TenantSession, held: Held) -> None:
-    """Let go of a bot that we hold; what is due stays due."""
+async def unsettle(session: TenantSession, user_id: CalendarUserId | None = None) -> None:
+    """Let go of bots that are held but have not left: what their orders were written from changed.
+
+    ``user_id``: only bots for that person. They are held anew, and their orders written afresh.
+    """
+    theirs = select(bot_events.c.bot_id).where(bot_events.c.user_id == user_id)
+    whose = true() if user_id is None else bots.c.id.in_(theirs)
     await session.execute(
         update(bots)
-        .where(bots.c.id == held.bot_id, bots.c.lease_id == held.lease_id)
+        .where(bots.c.status == "scheduled", bots.c.lease_id.is_not(None), whose)
         .values(lease_id=None, lease_until=None)
     )
+
+
+async def fire(
+    session: TenantSession, bot_ids: Collection[BotId], *, now: datetime, until: datetime
+) -> None:
+    """Mark bots that are held and locked as leaving."""
+    await session.execute(
+        update(bots)
+        .where(bots.c.id.in_(bot_ids))
+        .values(
+            status="dispatching",
+            attempts=bots.c.attempts + 1,
+            lease_until=until,
+            updated_at=now,
+        )
+    )
+
+
+async def release(session: TenantSession, held: Sequence[Held]) -> None:
+    """Let go of bots that we hold; what is due stays due."""
+    ours = tuple_(bots.c.id, bots.c.lease_id).in_([(each.bot_id, each.lease_id) for each in held])
+    await session.execute(update(bots).where(ours).values(lease_id=None, lease_until=None))
 
 
 async def due(session: SweepSession, horizon: datetime, now: datetime, limit: int) -> list[Waiting]:

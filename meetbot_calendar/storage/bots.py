@@ -11,6 +11,7 @@ from sqlalchemy import (
     case,
     delete,
     insert,
+    null,
     or_,
     select,
     update,
@@ -111,7 +112,7 @@ async def add(session: TenantSession, fresh: Sequence[Bot]) -> None:
 
 
 async def replan(session: TenantSession, changed: Mapping[BotId, tuple[Bot, Due]]) -> None:
-    """Write changed plans; whoever holds a bot under an older generation will drop it."""
+    """Write changed plans; whoever holds a bot that waits has lost it, and takes it anew."""
     if not changed:
         return
     rows = [
@@ -127,9 +128,16 @@ async def replan(session: TenantSession, changed: Mapping[BotId, tuple[Bot, Due]
     # What became of a bot that is being sent is still to be found out, whatever else changes.
     is_sent = bindparam("is_sent", type_=Boolean)
     changes["due_at"] = case((is_sent, bots.c.due_at), else_=changes["due_at"])
+    waits = bindparam("waits", type_=Boolean)
+    for name in ("lease_id", "lease_until"):
+        changes[name] = case((waits, null()), else_=bots.c[name])
     statement = update(bots).where(bots.c.id == bindparam("which")).values(changes)
     given = [
-        {"which": bot_id, "is_sent": row["status"] == "dispatching"}
+        {
+            "which": bot_id,
+            "is_sent": row["status"] == "dispatching",
+            "waits": row["status"] == "scheduled",
+        }
         | {f"new_{name}": value for name, value in row.items()}
         for bot_id, row in zip(sorted(changed), rows, strict=True)
     ]

@@ -73,10 +73,10 @@ async def unname(session: TenantSession, user_id: CalendarUserId) -> None:
 
 
 def _sent_after(edge: str) -> Select[Any]:
-    """Select bots that left; an order that may have to be asked about stays, word for word."""
+    """Select bots with orders; one that may have to be asked about stays, word for word."""
     return (
         select(bots.c.id, bots.c.content)
-        .where(bots.c.id > edge, bots.c.status.not_in(["scheduled", "dispatching"]))
+        .where(bots.c.id > edge, bots.c.status != "dispatching")
         .where(bots.c.reason != ERASED)
         .order_by(bots.c.id)
         .limit(_BATCH)

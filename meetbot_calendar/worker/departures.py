@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from meetbot_calendar import telemetry
+from meetbot_calendar.bots.model import BotId
 from meetbot_calendar.errors import MeetbotError
 from meetbot_calendar.journeys import dispatch, sweep
-from meetbot_calendar.journeys.dispatch import Held
+from meetbot_calendar.journeys.dispatch import Departing
 from meetbot_calendar.journeys.outages import DatabaseDown
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.worker.endings import let_end, pause
@@ -16,9 +17,12 @@ from tenants.identity import TenantId
 
 log = structlog.get_logger("departures")
 
-_AHEAD = 5.0  # seconds that a bot is held before its instant
-_EVERY = 1.0
-_LIMIT = 2000
+_AHEAD = 10.0  # seconds that a bot is held before its instant
+_WARM = 2.0  # seconds before its instant at which connections for it are opened
+_EVERY = 0.5
+_SOON = 0.05  # seconds until the next look where there was more to take
+_LIMIT = 250  # bots of one look: so that several workers share an instant
+_TENANTS_AT_ONCE = 4
 
 
 class Departures:
@@ -26,6 +30,7 @@ class Departures:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._together: dict[datetime, list[Departing]] = {}
         self._waiting: set[asyncio.Task[None]] = set()
         self._firing: set[asyncio.Task[None]] = set()
         self._rung = asyncio.Event()
@@ -39,52 +44,91 @@ class Departures:
         clock = self._services.clock
         while not stop.is_set():
             self._rung.clear()
-            await self._hold()
-            await pause(self._services, clock.now() + clock.patience(_EVERY), stop, self._rung)
+            is_all = await self._look()
+            rest = clock.patience(_EVERY if is_all else _SOON)
+            await pause(self._services, clock.now() + rest, stop, self._rung)
         for task in self._waiting - self._firing:
             task.cancel()
         await let_end(self._waiting)
 
-    async def _hold(self) -> None:
+    async def _look(self) -> bool:
+        """Take what leaves soon; False where there may be more."""
         ahead = self._services.clock.patience(_AHEAD)
         try:
-            for tenant_id, due in (await sweep.departing(self._services, ahead, _LIMIT)).items():
-                ids = [bot.bot_id for bot in due]
-                together: dict[datetime, list[Held]] = {}
-                for held in await dispatch.hold(self._services, tenant_id, ids, ahead):
-                    together.setdefault(held.due_at, []).append(held)
-                for due_at, group in together.items():
-                    self._wait_for(tenant_id, due_at, group)
+            due = await sweep.departing(self._services, ahead, _LIMIT)
         except DatabaseDown as down:
             log.warning("the database is away; departures wait", detail=str(down))
+            return True
+        places = asyncio.Semaphore(_TENANTS_AT_ONCE)
+        lease_id = dispatch.new_lease(self._services)
 
-    def _wait_for(self, tenant_id: TenantId, due_at: datetime, held: list[Held]) -> None:
-        task = asyncio.create_task(self._depart(tenant_id, due_at, held))
+        async def hold(tenant_id: TenantId) -> None:
+            ids = [bot.bot_id for bot in due[tenant_id]]
+            async with places:
+                await self._hold(tenant_id, ids, ahead, lease_id)
+
+        await asyncio.gather(*(hold(tenant_id) for tenant_id in due))
+        return sum(map(len, due.values())) < _LIMIT
+
+    async def _hold(
+        self, tenant_id: TenantId, bot_ids: list[BotId], ahead: timedelta, lease_id: str
+    ) -> None:
+        with structlog.contextvars.bound_contextvars(tenant_id=tenant_id):
+            try:
+                held = await dispatch.hold(self._services, tenant_id, bot_ids, ahead, lease_id)
+            except (MeetbotError, DatabaseDown) as trouble:
+                log.warning("bots could not be held; they stay due", detail=str(trouble))
+            except Exception:
+                telemetry.JOURNEYS_CRASHED.labels("hold").inc()
+                log.exception("holding bots crashed; they stay due")
+            else:
+                for each in held:
+                    self._wait_for(each)
+
+    def _wait_for(self, departing: Departing) -> None:
+        """Let bots of one instant wait together."""
+        due_at = departing.held.due_at
+        if (others := self._together.get(due_at)) is not None:
+            others.append(departing)
+            return
+        self._together[due_at] = [departing]
+        task = asyncio.create_task(self._depart(due_at))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
         task.add_done_callback(self._firing.discard)
 
-    async def _depart(self, tenant_id: TenantId, due_at: datetime, held: list[Held]) -> None:
-        await self._services.clock.sleep_until(due_at)
+    async def _depart(self, due_at: datetime) -> None:
+        services = self._services
+        await services.clock.sleep_until(due_at - services.clock.patience(_WARM))
+        await services.warm(len(self._together[due_at]))
+        await services.clock.sleep_until(due_at)
+        departing = self._together.pop(due_at)
         if (this := asyncio.current_task()) is not None:
             self._firing.add(this)
-        with structlog.contextvars.bound_contextvars(tenant_id=tenant_id):
-            try:
-                gone = await dispatch.fire(self._services, tenant_id, held)
-            except (MeetbotError, DatabaseDown) as trouble:
-                log.warning("bots could not leave; they stay due", detail=str(trouble))
-            except Exception:
-                telemetry.JOURNEYS_CRASHED.labels("dispatch").inc()
-                log.exception("a departure crashed; its bots stay due")
-            else:
-                for left in gone:
-                    _count(left)
-                    log.info(
-                        "departure",
-                        bot_id=left.bot_id,
-                        outcome=left.outcome,
-                        late_ms=_ms(left.late),
-                    )
+        try:
+            gone = await dispatch.fire(services, departing)
+        except (MeetbotError, DatabaseDown) as trouble:
+            log.warning("bots could not leave; they stay due", detail=str(trouble))
+        except Exception:
+            telemetry.JOURNEYS_CRASHED.labels("dispatch").inc()
+            log.exception("a departure crashed; its bots stay due")
+        else:
+            self._say(gone)
+
+    def _say(self, gone: tuple[dispatch.Dispatched, ...]) -> None:
+        for left in gone:
+            _count(left)
+            log.info(
+                "departure",
+                tenant_id=left.tenant_id,
+                bot_id=left.bot_id,
+                outcome=left.outcome,
+                late_ms=_ms(left.late),
+            )
+        for fault in {left.fault for left in gone if left.fault is not None}:
+            log.error("installation fault: the operator must act", detail=fault)
+        if any(left.outcome == "dropped" for left in gone):
+            self.ring()  # its plan changed as it left: it may be due all the same
 
 
 def _count(left: dispatch.Dispatched) -> None:

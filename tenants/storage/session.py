@@ -6,10 +6,11 @@ nothing; each role sees what its row-level policies and column grants let it see
 * ``TenantSession``: one tenant's rows, with the cipher that opens them.
 * ``SweepSession``: ids and due times of every tenant, read-only.
 * ``GateSession``: the one row whose hash or id the caller already holds.
+* ``HolderSession``: the bots that the caller holds, whosever they are; marks them as leaving.
 * ``OperatorSession``: tenants themselves, and the first key of each.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -89,6 +90,10 @@ class GateSession(Session):
     """Sees the one row that the caller can already name by a secret's hash or an opaque id."""
 
 
+class HolderSession(Session):
+    """Sees states and times of the rows whose leases the caller can name, and may change those."""
+
+
 class OperatorSession(Session):
     """Makes and removes tenants."""
 
@@ -119,6 +124,13 @@ class Database:
         scope = name.hex() if isinstance(name, bytes) else name
         async with scoped(self._engine, "meetbot_gate", scope) as connection:
             yield GateSession(connection)
+
+    @asynccontextmanager
+    async def holder(self, lease_ids: Collection[str]) -> AsyncIterator[HolderSession]:
+        """Open a transaction on the bots that are held under these leases, of every tenant."""
+        scope = " ".join(sorted(lease_ids))
+        async with scoped(self._engine, "meetbot_holder", scope) as connection:
+            yield HolderSession(connection)
 
     @asynccontextmanager
     async def operator(self) -> AsyncIterator[OperatorSession]:

@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 from meetbot_calendar.bots.model import Bot, BotId
 from meetbot_calendar.calendars.model import Calendar, Connection, Provider, StoredEvent
 from meetbot_calendar.gateways.endpoints import open_endpoints
+from meetbot_calendar.gateways.lanes import Lanes
 from meetbot_calendar.gateways.transport import Transport, open_transport
 from meetbot_calendar.journeys import connect, dispatch, endpoints, rule_sets, sweep, tenants
 from meetbot_calendar.journeys.connect import ConnectWish, Finished
@@ -164,7 +165,7 @@ class Stage(msgspec.Struct, kw_only=True):
         for tenant_id, waiting in due.items():
             ids = [bot.bot_id for bot in waiting]
             held = await dispatch.hold(self.services, tenant_id, ids, timedelta(0))
-            fired += await dispatch.fire(self.services, tenant_id, held)
+            fired += await dispatch.fire(self.services, held)
         return fired
 
     async def pass_time(self, by: timedelta) -> None:
@@ -250,7 +251,8 @@ async def set_stage(
             await through(doors[0])(heard, writer)
 
         near = await stack.enter_async_context(listening(product))
-        transport = await stack.enter_async_context(open_transport(plainly()))
+        lanes = Lanes(f"{far.url}/fleet")
+        transport = await stack.enter_async_context(open_transport(plainly(), lanes))
         engine = open_engine(database_url, pool_size=5)
         stack.push_async_callback(engine.dispose)
         keyring = Keyring(LocalKeys(folder / "keys"), DataKeys(engine))

@@ -8,13 +8,26 @@ import pytest
 
 from meetbot_calendar.bots.model import BotId
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import decide, dispatch, policy, rule_sets, steer, sync, users
-from meetbot_calendar.journeys.dispatch import Held
+from meetbot_calendar.journeys import (
+    decide,
+    dispatch,
+    policy,
+    rule_sets,
+    steer,
+    sync,
+    tenants,
+    users,
+)
+from meetbot_calendar.journeys.dispatch import Departing
 from meetbot_calendar.journeys.steer import BotPatch
+from meetbot_calendar.journeys.tenants import TenantWish
 from meetbot_calendar.journeys.users import UserChange
 from meetbot_calendar.sandbox import edits
 from meetbot_calendar.sandbox.meetings import Meeting
-from tests.journeys.stage import ANN, MEET, Stage
+from meetbot_calendar.storage import bot_leases
+from tenants.identity import TenantContext, TenantId
+from tenants.secrets.key_provider import KeyGone
+from tests.journeys.stage import ANN, BOB, MEET, Stage
 from tests.journeys.trouble import Act, Meanwhile, silence
 
 HOUR = timedelta(hours=1)
@@ -40,15 +53,15 @@ async def due(stage: Stage, **facts: Any) -> Meeting:
     return held
 
 
-async def taken(stage: Stage) -> Held:
+async def taken(stage: Stage) -> Departing:
     """Hold the one bot that is due."""
     (bot,) = [bot for bot in await stage.bots() if bot.status != "cancelled"]
     (held,) = await dispatch.hold(stage.services, stage.context.tenant_id, [bot.id], AT_ONCE)
     return held
 
 
-async def fired(stage: Stage, *held: Held) -> list[str]:
-    done = await dispatch.fire(stage.services, stage.context.tenant_id, held)
+async def fired(stage: Stage, *held: Departing) -> list[str]:
+    done = await dispatch.fire(stage.services, held)
     return [each.outcome for each in done]
 
 
@@ -299,7 +312,9 @@ async def test_a_bot_is_held_once(stage: Stage) -> None:
     await due(stage)
     first = await taken(stage)
 
-    again = await dispatch.hold(stage.services, stage.context.tenant_id, [first.bot_id], AT_ONCE)
+    again = await dispatch.hold(
+        stage.services, stage.context.tenant_id, [first.held.bot_id], AT_ONCE
+    )
 
     assert again == ()
 
@@ -330,7 +345,7 @@ async def test_a_bot_that_is_fired_twice_leaves_once(stage: Stage) -> None:
 async def test_a_bot_that_was_called_back_and_fired_late_stays_home(stage: Stage) -> None:
     await due(stage)
     held = await taken(stage)
-    await steer.cancel_bot(stage.services, stage.context, held.bot_id)
+    await steer.cancel_bot(stage.services, stage.context, held.held.bot_id)
 
     assert await fired(stage, held) == ["dropped"]
     await stage.settle()
@@ -382,8 +397,27 @@ async def test_a_recall_that_fails_is_tried_again(stage: Stage) -> None:
     assert (before, at_fleet(stage)) == (["accepted"], ["recalled"])
 
 
-async def test_a_fleet_that_falls_silent_is_given_up_after_the_meeting(stage: Stage) -> None:
+async def test_a_bot_that_fell_silent_is_asked_about_an_hour_after_the_meeting(
+    stage: Stage,
+) -> None:
     stage.world.faults.add("fleet.reports", "drop", times=-1)
+    await due(stage)
+    await stage.settle()
+
+    await stage.pass_time(LEAD + HOUR + timedelta(minutes=30) - SECOND)
+    (silent,) = await stage.bots()
+    await stage.pass_time(SECOND)
+
+    (heard,) = await stage.bots()
+    assert (silent.status, heard.status, heard.duration_seconds) == (
+        "dispatched", "completed", 60.0,
+    )  # fmt: skip
+    assert await stage.told_of_bots() == ["bot.scheduled", "bot.dispatched", "bot.completed"]
+
+
+async def test_a_bot_of_which_the_fleet_knows_nothing_either_is_missed(stage: Stage) -> None:
+    stage.world.faults.add("fleet.reports", "drop", times=-1)
+    stage.world.faults.add("fleet.status", "404", times=-1)
     await due(stage)
     await stage.settle()
 
@@ -408,16 +442,164 @@ async def test_a_meeting_that_overruns_by_hours_is_recorded_to_its_end(stage: St
     assert (bot.status, bot.duration_seconds) == ("completed", 4 * 3600.0)
 
 
-async def test_a_bot_that_joined_and_fell_silent_is_given_up_in_the_end(stage: Stage) -> None:
+@pytest.mark.parametrize("said", ["404", "503"])
+async def test_a_bot_that_joined_and_fell_silent_is_given_up_after_half_a_day(
+    stage: Stage, said: str
+) -> None:
+    stage.world.faults.add("fleet.status", said, times=-1)
     await due(stage)
     await stage.settle()
     await stage.pass_time(timedelta(minutes=10))
     stage.world.faults.add("fleet.reports", "drop", times=-1)
 
-    await stage.pass_time(14 * HOUR)
+    await stage.pass_time(12 * HOUR)
+    (still,) = await stage.bots()
+    await stage.pass_time(HOUR)
 
     (bot,) = await stage.bots()
-    assert (bot.status, bot.reason) == ("missed", "no_report")
+    assert (still.status, bot.status, bot.reason) == ("joined", "missed", "no_report")
+
+
+async def test_an_order_that_was_never_answered_is_called_back_when_its_meeting_is_over(
+    stage: Stage,
+) -> None:
+    stage.world.faults.add(BOTS, "lose_answer", times=-1)
+    stage.world.faults.add("fleet.reports", "drop", times=-1)
+    stage.fleet.config.recording_seconds = 4 * 3600.0
+    await due(stage)
+    await stage.settle()
+
+    await stage.pass_time(LEAD + timedelta(minutes=30))
+    unknown = at_fleet(stage)
+    stage.world.faults.clear()
+    await stage.pass_time(timedelta(seconds=30))
+
+    assert (await status(stage), len(unknown), at_fleet(stage)) == (["missed"], 1, ["recalled"])
+    assert await stage.told_of_bots() == ["bot.scheduled", "bot.missed"]
+
+
+async def test_bots_of_several_tenants_leave_together(stage: Stage) -> None:
+    made = await tenants.create_tenant(stage.services, TenantWish(name="Other"))
+    context = TenantContext(tenant_id=made.tenant.id, actor="test")
+    other = msgspec.structs.replace(stage, context=context)
+    other.hold_meeting(BOB, "Theirs", 2 * HOUR)
+    await other.onboard(Provider.OUTLOOK, BOB)
+    await due(stage)
+
+    left = [await taken(each) for each in (stage, other)]
+    outcomes = await fired(stage, *left)
+
+    assert outcomes == ["dispatched", "dispatched"]
+    assert {order["tenant_id"] for order in stage.ordered} == {
+        stage.context.tenant_id,
+        context.tenant_id,
+    }
+    assert [await status(each) for each in (stage, other)] == [["dispatched"]] * 2
+
+
+async def test_who_cannot_name_the_lease_marks_nothing(stage: Stage) -> None:
+    await due(stage)
+    held = (await taken(stage)).held
+    stranger = msgspec.structs.replace(held, lease_id="lea_guessed")
+
+    async with stage.services.database.holder(["lea_other"]) as session:
+        unseen = await bot_leases.leave(session, [held], now=stage.now, until=stage.now + HOUR)
+    async with stage.services.database.holder([held.lease_id]) as session:
+        guessed = await bot_leases.leave(session, [stranger], now=stage.now, until=stage.now)
+
+    assert (unseen, guessed, await status(stage)) == (frozenset(), frozenset(), ["scheduled"])
+
+
+async def hand(stage: Stage, bot_id: BotId) -> None:
+    await steer.patch_bot(stage.services, stage.context, bot_id, BotPatch(bot_config={"x": 1}))
+
+
+async def tenants_own(stage: Stage, bot_id: BotId) -> None:
+    del bot_id
+    await policy.change_own(stage.services, stage.context, {"default_bot_config": {"x": 1}})
+
+
+async def persons(stage: Stage, bot_id: BotId) -> None:
+    (bot,) = [bot for bot in await stage.bots() if bot.id == bot_id]
+    change = UserChange(bot_config={"x": 1})
+    await users.change_user(stage.services, stage.context, bot.user_ids[0], change)
+
+
+@pytest.mark.parametrize("change", [hand, tenants_own, persons])
+async def test_settings_that_change_while_a_bot_is_held_are_those_it_leaves_with(
+    stage: Stage, change: Any
+) -> None:
+    await due(stage)
+    held = await taken(stage)
+
+    await change(stage, held.held.bot_id)
+    first = await fired(stage, held)
+    await stage.settle()
+
+    assert (first, [order["bot_config"] for order in stage.ordered]) == (["dropped"], [{"x": 1}])
+
+
+async def test_a_meeting_that_moves_while_its_bot_is_held_is_served_at_its_new_time(
+    stage: Stage,
+) -> None:
+    meeting = await due(stage)
+    held = await taken(stage)
+
+    edits.move(stage.world, meeting.id, stage.now + HOUR, stage.now + 2 * HOUR)
+    await resync(stage)
+    outcomes = await fired(stage, held)
+    await stage.settle()
+    early = stage.ordered
+    await stage.pass_time(HOUR - LEAD)
+
+    assert (outcomes, early, len(stage.ordered)) == (["dropped"], [], 1)
+
+
+async def test_a_worker_that_dies_lets_go_of_its_bots_a_second_after_their_instant(
+    stage: Stage,
+) -> None:
+    await due(stage)
+    await taken(stage)
+
+    stage.world.clock.advance(SECOND - timedelta(microseconds=1))
+    await stage.depart()
+    before = stage.ordered
+    stage.world.clock.advance(timedelta(microseconds=1))
+    await stage.depart()
+
+    assert (before, len(stage.ordered)) == ([], 1)
+
+
+class WithoutKey:
+    """A database in which one tenant's key is gone."""
+
+    def __init__(self, database: Any, tenant_id: str) -> None:
+        self._database = database
+        self._tenant_id = tenant_id
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    def tenant(self, tenant_id: TenantId) -> Any:
+        if tenant_id == self._tenant_id:
+            raise KeyGone("it is gone")
+        return self._database.tenant(tenant_id)
+
+
+async def test_one_tenants_trouble_keeps_no_other_tenants_bot(stage: Stage) -> None:
+    await due(stage)
+    held = await taken(stage)
+    theirs = msgspec.structs.replace(
+        held.held, tenant_id=TenantId("ten_gone"), bot_id=BotId("bot_theirs")
+    )
+    gone = msgspec.structs.replace(held, held=theirs, leaving=None)
+    database: Any = WithoutKey(stage.services.database, theirs.tenant_id)
+    services = msgspec.structs.replace(stage.services, database=database)
+
+    with pytest.raises(KeyGone):
+        await dispatch.fire(services, [gone, held])
+
+    assert await status(stage) == ["dispatched"]
 
 
 async def test_an_unknown_bot_is_held_by_nobody(stage: Stage) -> None:

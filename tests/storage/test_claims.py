@@ -68,7 +68,7 @@ async def bot(stage: Stage) -> Claim:
             [found.id],
             lease_id=new_id("lea", now),
             now=now,
-            until=now + MINUTE,
+            grace=MINUTE,
             horizon=now,
         )
         return next(iter(held), None)

@@ -77,10 +77,16 @@ VENDORS = {
 }
 
 
+def address_of(name: str, given: str | None) -> str:
+    """Return where a fleet is: as given, else its vendor's own address; empty for none."""
+    vendor = VENDORS.get(name)
+    return given or (vendor.url if vendor else "")
+
+
 def open_fleet(name: str, transport: Transport, account: Account) -> Fleet:
     """Return the fleet of this name; one that says what is missing where it has no address."""
     vendor = VENDORS.get(name)
-    url = account.url or (vendor.url if vendor else "")
+    url = address_of(name, account.url)
     if not url:
         return UnsetFleet(name)
     if vendor is None:
