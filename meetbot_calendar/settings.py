@@ -123,6 +123,7 @@ _Outside = Annotated[str, _guarded_web]
 _Postgres = Annotated[Secret | None, _store("PostgreSQL", "postgresql", "postgres")]
 _Redis = Annotated[Secret | None, _store("Redis", "redis", "rediss", "unix")]
 _Days = Annotated[int, msgspec.Meta(ge=0, le=366)]
+_Kept = Annotated[int, msgspec.Meta(ge=1, le=3650)]
 _Speed = Annotated[float, msgspec.Meta(ge=0.1, le=30)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
 _Interval = Annotated[float, msgspec.Meta(ge=0.05, le=86400)]
@@ -159,6 +160,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     region: Annotated[
         str | None, _region, "Where this installation is, eu or us: other tenants are refused."
     ] = None
+    retention_days: Annotated[
+        _Kept, "How many days things are kept for a tenant that does not say so itself."
+    ] = 365
     rate_limit: Annotated[
         _Rate, "Requests a second that a tenant may make, ten seconds' worth at once; 0: any."
     ] = 100

@@ -54,6 +54,7 @@ SERIES_FOLLOWED = Counter(
 JOURNEYS_CRASHED = Counter(
     "meetbot_journeys_crashed_total", "Journeys that met what nobody foresaw.", ["task"]
 )
+PURGED = Counter("meetbot_purged_rows_total", "Rows that retention deleted.", ["kind"])
 RULE_ERRORS = Counter("meetbot_rule_errors_total", "Rules that failed on an event.", ["error"])
 
 

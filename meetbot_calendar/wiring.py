@@ -186,6 +186,7 @@ def _house(settings: Settings, clock: Clock) -> House:
         future=timedelta(days=settings.sync_future_days),
         allow_private_webhooks=settings.allow_private_webhooks,
         region=settings.region,
+        retention=timedelta(days=settings.retention_days),
         requests=requests if settings.rate_limit else None,
         wrong_keys=wrong_keys if settings.wrong_key_limit else None,
         trusted_proxies=settings.trusted_proxies,

@@ -59,6 +59,8 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     policy: TenantPolicy
     created_at: datetime
     updated_at: datetime
+    last_purged_at: datetime | None = None
+    last_purge: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class CalendarUser(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,6 +51,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     future: timedelta
     allow_private_webhooks: bool = False
     region: str | None = None
+    retention: timedelta = timedelta(days=365)
     requests: Rate | None = None
     wrong_keys: Rate | None = None
     trusted_proxies: tuple[str, ...] = ()

@@ -18,10 +18,19 @@ from meetbot_calendar.storage import (
 )
 from meetbot_calendar.storage.bot_leases import Waiting
 from tenants.identity import TenantId
-from tenants.storage import directory
+from tenants.storage import directory, retention
 
 Kind = Literal[
-    "sync", "decide", "deliver", "watch", "farewell", "close", "follow", "nightly", "renewal"
+    "sync",
+    "decide",
+    "deliver",
+    "watch",
+    "farewell",
+    "close",
+    "follow",
+    "nightly",
+    "renewal",
+    "purge",
 ]
 
 
@@ -47,6 +56,7 @@ async def due(services: Services, limit: int) -> tuple[Work, ...]:
         found += [("nightly", t, t) for t in await rounds.due(session, "nightly", now, limit)]
         found += [("renewal", t, t) for t in await rounds.due(session, "renewal", now, limit)]
         found += [("close", t, t) for t in await directory.closing_due(session, now, limit)]
+        found += [("purge", t, t) for t in await retention.due(session, now, limit)]
     return tuple(Work(kind=kind, tenant_id=t, row_id=row) for kind, t, row in found)
 
 

@@ -47,6 +47,7 @@ messages = Table(
     Column("body", LargeBinary, nullable=False, comment="sealed; the exact bytes that are signed"),
     instant("created_at"),
     UniqueConstraint("tenant_id", "seq"),
+    Index(None, "tenant_id", "created_at"),
     referred(),
 )
 

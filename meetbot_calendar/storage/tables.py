@@ -168,6 +168,7 @@ events = Table(
     UniqueConstraint("calendar_id", "platform_id"),
     Index(None, "user_id", "change_seq"),
     Index(None, "user_id", "start_at", "id"),
+    Index(None, "tenant_id", "end_at"),
     Index(None, "calendar_id", "series_id"),
     Index(None, "meeting_keys", postgresql_using="gin"),
     Index(None, "decide_due_at", postgresql_where=text("decide_due_at is not null")),

@@ -15,6 +15,7 @@ from meetbot_calendar.journeys import (
     follow_up,
     listing,
     nightly,
+    retain,
     sync,
     watching,
 )
@@ -23,6 +24,7 @@ from meetbot_calendar.journeys.deliver import Sent
 from meetbot_calendar.journeys.follow_up import FollowedUp, SeriesId
 from meetbot_calendar.journeys.nightly import Made
 from meetbot_calendar.journeys.outages import DatabaseDown
+from meetbot_calendar.journeys.retain import Purged
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.journeys.sync import SyncedCalendar
 from tenants.identity import CalendarUserId, TenantId
@@ -80,6 +82,12 @@ async def renew_nightly(services: Services, tenant_id: TenantId, row_id: str) ->
     return await nightly.renew_watches(services, tenant_id)
 
 
+async def purge_tenant(services: Services, tenant_id: TenantId, row_id: str) -> object:
+    """Forget what a tenant no longer keeps."""
+    del row_id
+    return await retain.purge(services, tenant_id)
+
+
 JOURNEYS: dict[str, Journey] = {
     "sync": sync_calendar,
     "decide": decide_user,
@@ -90,6 +98,7 @@ JOURNEYS: dict[str, Journey] = {
     "nightly": schedule_nightly,
     "renewal": renew_nightly,
     "close": close_tenant,
+    "purge": purge_tenant,
 }
 
 
@@ -139,5 +148,8 @@ def _count(outcome: object) -> None:
             telemetry.SERIES_FOLLOWED.labels(step).inc()
         case Sent(status=status):
             telemetry.DELIVERIES.labels(status).inc()
+        case Purged(counts=counts):
+            for kind, number in counts.items():
+                telemetry.PURGED.labels(kind).inc(number)
         case _:
             return

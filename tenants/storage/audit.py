@@ -1,15 +1,18 @@
-"""The audit log: who did what, to what, when. Rows are added, never changed."""
+"""The audit log: who did what, to what, when.
+
+Rows are added, never changed, and deleted by the purge of what a tenant keeps no longer alone.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, delete, insert, select
 
 from tenants.identity import new_id
 from tenants.storage.paging import Keyset, Page, page_of
-from tenants.storage.session import TenantSession
+from tenants.storage.session import PurgeSession, TenantSession
 from tenants.storage.tables import audit_log
 
 
@@ -51,6 +54,12 @@ async def write(
 async def page(session: TenantSession, keyset: Keyset) -> Page:
     """List what was done, newest first."""
     return await page_of(session, select(audit_log), [audit_log.c.id], keyset, descending=True)
+
+
+async def purge(session: PurgeSession, limit: int) -> int:
+    """Delete the oldest entries that the session's door shows; returns how many."""
+    oldest = select(audit_log.c.id).order_by(audit_log.c.id).limit(limit)
+    return (await session.execute(delete(audit_log).where(audit_log.c.id.in_(oldest)))).rowcount
 
 
 def entry_of(session: TenantSession, row: Row[Any]) -> AuditEntry:

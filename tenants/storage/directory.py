@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Row, delete, func, insert, select, update
 
 from tenants.identity import Region, Tenant, TenantId, TenantPolicy
+from tenants.storage import retention
 from tenants.storage.paging import Keyset, Page, page_of
 from tenants.storage.session import OperatorSession, SweepSession, TenantSession
 from tenants.storage.tables import tenants
@@ -20,6 +21,8 @@ _SEEN = (
     tenants.c.created_at,
     tenants.c.updated_at,
     tenants.c.closing_at,
+    tenants.c.last_purged_at,
+    tenants.c.last_purge,
 )
 
 
@@ -33,11 +36,15 @@ class TenantRow(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     closing_at: datetime | None = None
+    last_purged_at: datetime | None = None
+    last_purge: dict[str, int] | None = None
 
 
 async def create(session: OperatorSession, tenant: TenantRow) -> None:
-    """Write a new tenant."""
-    await session.execute(insert(tenants).values(**msgspec.structs.asdict(tenant)))
+    """Write a new tenant; of nothing there is nothing to purge yet."""
+    values = msgspec.structs.asdict(tenant)
+    first_purge = tenant.created_at + retention.EVERY
+    await session.execute(insert(tenants).values(purge_due_at=first_purge, **values))
 
 
 async def find(session: OperatorSession, tenant_id: TenantId) -> TenantRow | None:
@@ -67,11 +74,14 @@ async def page(session: OperatorSession, keyset: Keyset) -> Page:
 async def change(
     session: OperatorSession, tenant_id: TenantId, values: Mapping[str, Any], now: datetime
 ) -> TenantRow | None:
-    """Change columns of one tenant; None where there is none, or it is closing."""
+    """Change columns of one tenant; None where there is none, or it is closing.
+
+    What is kept for a shorter time now is purged at once.
+    """
     statement = (
         update(tenants)
         .where(tenants.c.id == tenant_id, tenants.c.closing_at.is_(None))
-        .values(**values, updated_at=now)
+        .values(**values, purge_due_at=now, updated_at=now)
         .returning(*_SEEN)
     )
     row = (await session.execute(statement)).one_or_none()
@@ -139,6 +149,8 @@ async def get(session: TenantSession, *, lock: bool = False) -> Tenant:
         policy=msgspec.structs.replace(policy, retention_days=row.retention_days),
         created_at=row.created_at,
         updated_at=row.updated_at,
+        last_purged_at=row.last_purged_at,
+        last_purge=row.last_purge or {},
     )
 
 
@@ -150,6 +162,7 @@ async def save_policy(session: TenantSession, policy: TenantPolicy, now: datetim
         .values(
             policy=session.seal(session.tenant_id, policy),
             retention_days=policy.retention_days,
+            purge_due_at=now,
             updated_at=now,
         )
     )
@@ -165,4 +178,6 @@ def tenant_row(row: Row[Any]) -> TenantRow:
         created_at=row.created_at,
         updated_at=row.updated_at,
         closing_at=row.closing_at,
+        last_purged_at=row.last_purged_at,
+        last_purge=row.last_purge,
     )

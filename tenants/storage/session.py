@@ -8,10 +8,12 @@ nothing; each role sees what its row-level policies and column grants let it see
 * ``GateSession``: the one row whose hash or id the caller already holds.
 * ``HolderSession``: the bots that the caller holds, whosever they are; marks them as leaving.
 * ``OperatorSession``: tenants themselves, and the first key of each.
+* ``PurgeSession``: one tenant's audit log before an instant, to be deleted.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -98,6 +100,10 @@ class OperatorSession(Session):
     """Makes and removes tenants."""
 
 
+class PurgeSession(Session):
+    """Deletes entries of one tenant's audit log that lie before an instant, and nothing else."""
+
+
 class Database:
     """Opens sessions on one pool of connections."""
 
@@ -131,6 +137,13 @@ class Database:
         scope = " ".join(sorted(lease_ids))
         async with scoped(self._engine, "meetbot_holder", scope) as connection:
             yield HolderSession(connection)
+
+    @asynccontextmanager
+    async def purge(self, tenant_id: TenantId, before: datetime) -> AsyncIterator[PurgeSession]:
+        """Open the one door through which the audit log may be shortened."""
+        scope = f"{tenant_id} {before.isoformat()}"
+        async with scoped(self._engine, "meetbot_purge", scope) as connection:
+            yield PurgeSession(connection)
 
     @asynccontextmanager
     async def operator(self) -> AsyncIterator[OperatorSession]:

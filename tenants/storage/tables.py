@@ -18,6 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -88,6 +89,9 @@ tenants = Table(
     instant("closing_due_at", nullable=True),
     round_due("nightly_due_at"),
     round_due("renewal_due_at"),
+    instant("purge_due_at", nullable=True),
+    instant("last_purged_at", nullable=True),
+    Column("last_purge", JSONB(none_as_null=True), comment="how many rows went, by kind"),
     CheckConstraint("region in ('eu', 'us')", name="region"),
     Index(None, "nightly_due_at"),
     Index(None, "renewal_due_at"),

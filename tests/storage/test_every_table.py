@@ -27,7 +27,7 @@ SWEPT = {
     "tenant_id", "id", "connection_id", "calendar_id", "user_id", "endpoint_id", "state", "status",
     "due_at", "push_due_at", "decide_due_at", "lease_until", "expires_at", "created_at",
     "retention_days", "closing_due_at", "is_urgent", "held_until", "nightly_due_at",
-    "renewal_due_at",
+    "renewal_due_at", "closing_at", "purge_due_at",
 }  # fmt: skip
 
 

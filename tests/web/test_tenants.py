@@ -19,6 +19,8 @@ async def test_a_tenant_comes_with_its_first_key(house: OpenHouse) -> None:
         "retention_days": 30,
         "created_at": "2026-11-20T12:00:00Z",
         "updated_at": "2026-11-20T12:00:00Z",
+        "last_purged_at": None,
+        "last_purge": {},
         "closing": None,
     }
     assert made["tenant"]["id"].startswith("ten_")

@@ -10,7 +10,16 @@ from litestar.params import FromPath, JSONBody
 from meetbot_calendar.journeys import policy
 from meetbot_calendar.journeys.policy import TenantApp
 from meetbot_calendar.web.api.connect import ProviderName, provider_of
-from meetbot_calendar.web.api.parts import CALLER, Caller, Given, PageOf, Url, utc, whole
+from meetbot_calendar.web.api.parts import (
+    CALLER,
+    Caller,
+    Given,
+    PageOf,
+    Url,
+    utc,
+    utc_or_none,
+    whole,
+)
 from meetbot_calendar.web.api.tenants import RetentionDays
 from tenants.identity import Dedupe, OptOut, Region, Tenant
 
@@ -68,6 +77,8 @@ class OwnTenantView(msgspec.Struct, frozen=True, kw_only=True):
     join_late: bool
     created_at: datetime
     updated_at: datetime
+    last_purged_at: datetime | None
+    last_purge: dict[str, int]
 
 
 class AppBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,6 +120,8 @@ def _tenant(services: Given, tenant: Tenant) -> OwnTenantView:
         join_late=asked.join_late,
         created_at=utc(tenant.created_at),
         updated_at=utc(tenant.updated_at),
+        last_purged_at=utc_or_none(tenant.last_purged_at),
+        last_purge=tenant.last_purge,
     )
 
 

@@ -19,6 +19,7 @@ from meetbot_calendar.web.api.parts import (
     Wish,
     page_of,
     utc,
+    utc_or_none,
 )
 from meetbot_calendar.web.auth import OPERATOR
 from tenants.identity import Region, TenantId
@@ -26,7 +27,10 @@ from tenants.identity import Region, TenantId
 RetentionDays = Annotated[
     int,
     msgspec.Meta(
-        ge=1, le=3650, description="How many days events, bots and messages are kept; null: all."
+        ge=1,
+        le=3650,
+        description="How many days events, bots, messages and the audit log are kept; null: as"
+        " long as the installation settles (`MEETBOT_RETENTION_DAYS`).",
     ),
 ]
 IdempotencyKey = Annotated[
@@ -73,6 +77,8 @@ class TenantView(msgspec.Struct, frozen=True, kw_only=True):
     retention_days: int | None
     created_at: datetime
     updated_at: datetime
+    last_purged_at: datetime | None = None
+    last_purge: dict[str, int] = {}
     closing: ClosingView | None = None
 
 
@@ -92,6 +98,8 @@ def tenant_view(row: TenantRow) -> TenantView:
         retention_days=row.retention_days,
         created_at=utc(row.created_at),
         updated_at=utc(row.updated_at),
+        last_purged_at=utc_or_none(row.last_purged_at),
+        last_purge=row.last_purge or {},
     )
 
 
