@@ -21,18 +21,20 @@ from meetbot_calendar.storage.tables import (
     connections,
     events,
     messages,
-    oauth_states,
-    rule_sets,
-    series,
-    series_overrides,
 )
 from tenants.identity import CalendarUserId
 from tenants.storage import idempotency
 from tenants.storage.paging import Keyset
 from tenants.storage.session import TenantSession
-from tenants.storage.tables import api_keys, calendar_users
+from tenants.storage.tables import calendar_users, metadata
 
 _BATCH = 500
+_SHELL = {"calendars", "connections"}
+_OF_PERSON = [
+    table
+    for table in reversed(metadata.sorted_tables)
+    if "user_id" in table.columns and table.name not in _SHELL
+]
 _ID = re.compile(rb"[a-z]{3}_[0-9a-z]{26}")
 
 
@@ -121,7 +123,7 @@ async def empty(session: TenantSession, user_id: CalendarUserId, now: datetime) 
 
     The shell that stays has no name, cannot be found, and goes with the last farewell.
     """
-    for table in (events, series, series_overrides, rule_sets, oauth_states, api_keys):
+    for table in _OF_PERSON:
         await session.execute(delete(table).where(table.c.user_id == user_id))
     await session.execute(
         update(calendars)

@@ -1,6 +1,6 @@
 """One thin function per journey, and the one place that decides what an error means here."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
@@ -149,7 +149,11 @@ def _count(outcome: object) -> None:
         case Sent(status=status):
             telemetry.DELIVERIES.labels(status).inc()
         case Purged(counts=counts):
-            for kind, number in counts.items():
-                telemetry.PURGED.labels(kind).inc(number)
+            _count_purged(counts)
         case _:
             return
+
+
+def _count_purged(counts: Mapping[str, int]) -> None:
+    for kind, number in counts.items():
+        telemetry.PURGED.labels(kind).inc(number)
