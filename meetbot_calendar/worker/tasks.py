@@ -131,11 +131,8 @@ async def perform(services: Services, kind: str, tenant_id: TenantId, row_id: st
 def _count(outcome: object) -> None:
     """Let what a journey says of itself be seen in the metrics."""
     match outcome:
-        case SyncedCalendar(provider=provider, full=full, code=code):
-            kind = "full" if full else "incremental"
-            telemetry.SYNC_ROUNDS.labels(provider, kind, code or "ok").inc()
-            if code is not None:
-                telemetry.PROVIDER_ERRORS.labels(provider, code).inc()
+        case SyncedCalendar() as synced:
+            _count_sync(synced)
         case Effects(decided=decided, failed=failed):
             for (action, reason), times in decided.items():
                 telemetry.DECISIONS.labels(action, reason).inc(times)
@@ -152,6 +149,13 @@ def _count(outcome: object) -> None:
             _count_purged(counts)
         case _:
             return
+
+
+def _count_sync(synced: SyncedCalendar) -> None:
+    kind = "full" if synced.full else "incremental"
+    telemetry.SYNC_ROUNDS.labels(synced.provider, kind, synced.code or "ok").inc()
+    if synced.code is not None:
+        telemetry.PROVIDER_ERRORS.labels(synced.provider, synced.code).inc()
 
 
 def _count_purged(counts: Mapping[str, int]) -> None:
