@@ -109,7 +109,7 @@ async def finish(services: Services, provider: Provider, answer: Mapping[str, st
     A refused or failed consent is an answer as well, told to ``redirect_url``; nothing is stored.
     """
     tenant_id, pending = await _claim(services, provider, answer.get("state", ""))
-    context = TenantContext(tenant_id=tenant_id, actor=f"consent:{pending.customer_user_id}")
+    context = TenantContext(tenant_id=tenant_id, actor=f"consent:{pending.user_id}")
     async with services.database.tenant(tenant_id) as session:
         tenant = await directory.get(session)
     finished = Finished(

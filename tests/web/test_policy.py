@@ -29,6 +29,8 @@ async def test_a_new_tenants_policy_shows_the_defaults(house: OpenHouse) -> None
         "join_late": True,
         "created_at": "2026-11-20T12:00:00Z",
         "updated_at": "2026-11-20T12:00:00Z",
+        "last_purged_at": None,
+        "last_purge": {},
     }
 
 
