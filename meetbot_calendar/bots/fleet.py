@@ -27,7 +27,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What the fleet says of a bot, verified and mapped to our words."""
+    """What the fleet says of a bot, verified and mapped to our words.
+
+    ``message_id`` is what the fleet signed beside a body that does not name the bot.
+    """
 
     kind: Literal["joined", "completed", "failed"]
     at: datetime
@@ -35,6 +38,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     transcript_url: str | None = None
     duration_seconds: float | None = None
     reason: str | None = None
+    message_id: str | None = None
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):

@@ -126,6 +126,8 @@ class Transport:
         params: Params | None,
         body: "_Body",
     ) -> httpx.Request:
+        if {".", ".."} & set(url.partition("?")[0].split("/")):
+            raise httpx.InvalidURL("a name of theirs would lead to another place")
         target = httpx.URL(url)
         if params:
             given = params.items() if isinstance(params, Mapping) else params

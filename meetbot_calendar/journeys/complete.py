@@ -1,5 +1,6 @@
 """Take what the fleet reports: verify it, move the bot on, and tell the tenant."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -12,12 +13,13 @@ from meetbot_calendar.bots.fleet import Notice, Report
 from meetbot_calendar.bots.model import FINAL, Bot, BotId, BotStatus
 from meetbot_calendar.deliveries.model import DeliveryId
 from meetbot_calendar.deliveries.payloads import BotMessage
-from meetbot_calendar.errors import GiveUp, InstallationFault, Missing, TryLater
+from meetbot_calendar.errors import GiveUp, InstallationFault, Missing, Tampered, TryLater
 from meetbot_calendar.journeys import aftermath, finding
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import bots
 from tenants.identity import TenantId
+from tenants.storage import idempotency
 from tenants.storage.session import TenantSession
 
 _LOG = structlog.get_logger("meetbot.complete")
@@ -130,6 +132,7 @@ async def _write_down(
         bot = await bots.get(session, bot_id, lock=True)
         if bot is None:
             raise Missing("there is no such bot")
+        await _refuse_anothers(session, bot_id, report, now)
         status = _next(bot, report, fleet_bot_id)
         if status is None:
             return None
@@ -142,6 +145,22 @@ async def _write_down(
         after = _after(msgspec.structs.replace(bot, status=status), report)
         await _write(session, after, now)
         return await aftermath.tell(session, [*news, (_TOLD[report.kind], after)], now)
+
+
+async def _refuse_anothers(
+    session: TenantSession, bot_id: BotId, report: Report, now: datetime
+) -> None:
+    """Refuse a signed report that was taken to another bot's address than the one it came to first.
+
+    Its body does not name the bot, so a captured one would be genuine for any, while it is fresh.
+    """
+    if report.message_id is None:
+        return
+    name = f"report:{hashlib.sha256(report.message_id.encode()).hexdigest()}"
+    whose = hashlib.sha256(bot_id.encode()).digest()
+    known = await idempotency.claim(session, name, whose, now=now, patience=idempotency.KEPT)
+    if known is not None and known.fingerprint != whose:
+        raise Tampered("this report was made for another bot")
 
 
 def _after(bot: Bot, report: Report) -> Bot:

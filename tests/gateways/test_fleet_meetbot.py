@@ -235,6 +235,7 @@ def test_a_report_is_verified_and_mapped_whatever_else_it_says(transport: Transp
         transcript_url="https://f/t",
         duration_seconds=60.0,
         reason="host_ended",
+        message_id="msg_f1",
     )
 
 
@@ -244,7 +245,7 @@ def test_a_report_may_say_nothing_but_what_happened(
 ) -> None:
     got = report({"type": "bot.joined", "timestamp": "2026-11-20T12:00:00Z"} | data, transport)
 
-    assert got == Report(kind="joined", at=NOON)
+    assert got == Report(kind="joined", at=NOON, message_id="msg_f1")
 
 
 def test_an_endless_reason_is_cut_and_not_refused(transport: Transport) -> None:

@@ -148,7 +148,8 @@ async def test_reports_are_signed_as_we_verify_and_forged_ones_are_not(
         fleet.read_report(forged.headers, forged.body, now)
     read = [fleet.read_report(heard.headers, heard.body, now) for heard in true]
     assert [report.kind for report in read] == ["joined", "completed"]
-    assert read[0] == Report(kind="joined", at=NOW + timedelta(seconds=63))
+    signed = true[0].headers["webhook-id"]
+    assert read[0] == Report(kind="joined", at=NOW + timedelta(seconds=63), message_id=signed)
     assert read[1].duration_seconds == 60.0
     assert read[1].recording_url is not None
 

@@ -139,7 +139,7 @@ class MeetbotFleet:
             raise _invalid(str(error)) from error
         except (msgspec.DecodeError, RecursionError) as error:
             raise Invalid("The report is not JSON.") from error
-        return _report(said)
+        return _report(said, headers["webhook-id"])
 
     def read_notice(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Notice | None:
         """Refuse: this fleet reports bot by bot."""
@@ -147,7 +147,7 @@ class MeetbotFleet:
         raise Missing("this fleet reports at /v1/bots/{bot_id}/status")
 
 
-def _report(said: _ReportBody) -> Report:
+def _report(said: _ReportBody, message_id: str | None = None) -> Report:
     data = said.data or _ReportData()
     return Report(
         kind=_KINDS[said.type],
@@ -156,6 +156,7 @@ def _report(said: _ReportBody) -> Report:
         transcript_url=data.transcript_url or None,
         duration_seconds=data.duration_seconds,
         reason=(data.reason or "")[:_REASON_LENGTH] or None,
+        message_id=message_id,
     )
 
 
