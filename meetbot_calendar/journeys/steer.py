@@ -17,10 +17,14 @@ from tenants.storage.session import TenantSession
 
 
 class BotPatch(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person changes of a scheduled bot; None leaves a field as it is."""
+    """What a person changes of a scheduled bot; None leaves a field as it is.
+
+    ``bot_config`` takes the place of what was set by hand before, ``settings`` is laid over it.
+    """
 
     join_at: datetime | None = None
     bot_config: dict[str, Any] | None = None
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 async def cancel_bot(services: Services, context: TenantContext, bot_id: BotId) -> Bot:
@@ -82,6 +86,9 @@ def _patched(bot: Bot, patch: BotPatch, now: datetime) -> Bot:
     join_at = bot.join_at
     if patch.bot_config is not None:
         content = msgspec.structs.replace(content, hand_config=patch.bot_config)
+    if patch.settings:
+        settings = content.hand_config | patch.settings
+        content = msgspec.structs.replace(content, hand_config=settings)
     if patch.join_at is not None:
         _check_join_at(patch.join_at, bot, now)
         join_at = patch.join_at

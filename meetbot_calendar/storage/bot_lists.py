@@ -62,3 +62,17 @@ async def scheduled_for(session: TenantSession, connection_id: ConnectionId) -> 
         .order_by(bots.c.id)
     )
     return tuple(BotId(row.id) for row in await session.execute(statement))
+
+
+async def upcoming(
+    session: TenantSession, user_id: CalendarUserId, now: datetime, limit: int
+) -> tuple[Bot, ...]:
+    """Return a person's bots that are to join after ``now``, the next first."""
+    theirs = select(bot_events.c.bot_id).where(bot_events.c.user_id == user_id)
+    statement = (
+        select(bots)
+        .where(bots.c.id.in_(theirs), bots.c.status == "scheduled", bots.c.join_at > now)
+        .order_by(bots.c.join_at, bots.c.id)
+        .limit(limit)
+    )
+    return await listed(session, (await session.execute(statement)).all())

@@ -97,6 +97,17 @@ async def save_content(
     )
 
 
+async def set_auto_schedule(
+    session: TenantSession, user_id: CalendarUserId, *, on: bool, now: datetime
+) -> None:
+    """Remember whether a person has everything scheduled that no rule speaks of."""
+    await session.execute(
+        update(calendar_users)
+        .where(calendar_users.c.id == user_id)
+        .values(auto_schedule=on, updated_at=now)
+    )
+
+
 async def customer_id(session: TenantSession, user_id: CalendarUserId) -> str:
     """Return the tenant's own id of a person who is known to exist."""
     statement = select(calendar_users.c.customer_user_id).where(calendar_users.c.id == user_id)

@@ -5,11 +5,15 @@ from litestar.exceptions import HTTPException
 
 from meetbot_calendar.web.auth import PERSON
 from meetbot_calendar.web.meetstream import (
+    auto_schedule,
     calendars,
     connecting,
     connections,
     disconnecting,
     events,
+    recurring,
+    scheduled_bots,
+    scheduling,
 )
 from meetbot_calendar.web.meetstream.callers import ACTING
 from meetbot_calendar.web.meetstream.faults import answer
@@ -22,6 +26,10 @@ router = Router(
         *disconnecting.HANDLERS,
         calendars.list_live_calendars,
         *events.HANDLERS,
+        *scheduling.HANDLERS,
+        *scheduled_bots.HANDLERS,
+        *auto_schedule.HANDLERS,
+        *recurring.HANDLERS,
     ],
     dependencies=ACTING,
     exception_handlers={HTTPException: answer, Exception: answer},

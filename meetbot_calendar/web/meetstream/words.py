@@ -26,6 +26,16 @@ def meeting_platform(platform: Platform | None) -> str | None:
     return None if platform is None else _MEETING_PLATFORMS[platform]
 
 
+def schedule_group(platform: Platform | None) -> str | None:
+    """Name the group of schedules that a meeting's is in: by where it is held."""
+    return None if platform is None else _MEETING_PLATFORMS[platform].lower()
+
+
+def schedule_id(bot_id: str, user_id: str) -> str:
+    """Name a bot's schedule: we keep none beside the bot, so it is the bot's name in full."""
+    return f"bot-{user_id[-8:]}-{bot_id}"
+
+
 def bot_status(status: BotStatus) -> str:
     """Name a bot's state: ours, with a capital."""
     return status.capitalize()
