@@ -16,7 +16,7 @@ from meetbot_calendar.web.meetstream.callers import Mine
 from meetbot_calendar.web.meetstream.scheduling import Moment, ScheduledView, scheduled_view
 from meetbot_calendar.web.meetstream.words import instant_of
 
-_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
 _Rule = Annotated[str, msgspec.Meta(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
 
 
