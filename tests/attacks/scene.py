@@ -15,9 +15,10 @@ import msgspec
 from httpx import AsyncClient, Response  # noqa: TID251 - to our own door
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import keys, once, policy, steer, tenants
+from meetbot_calendar.journeys import keys, once, policy, scheduling_series, steer, tenants
 from meetbot_calendar.journeys.keys import KeyWish
 from meetbot_calendar.journeys.once import Ticket
+from meetbot_calendar.journeys.scheduling_series import Wish
 from meetbot_calendar.journeys.tenants import TenantWish
 from meetbot_calendar.storage.tables import metadata
 from tenants.identity import CalendarUserId, TenantContext, TenantId
@@ -109,9 +110,14 @@ async def fill(stage: Stage, person: str, accounts: dict[Provider, str]) -> Cale
     for email in accounts.values():
         stage.hold_meeting(email, SECRET_WORDS, timedelta(minutes=1))
         stage.hold_meeting(email, f"{SECRET_WORDS}, part two", HOUR)
+        daily = {"recurrence": "RRULE:FREQ=DAILY;COUNT=2", "link": "https://zoom.us/j/5551112222"}
+        stage.hold_meeting(email, f"{SECRET_WORDS}, daily", 2 * HOUR, **daily)
     user_id: CalendarUserId = await stage.onboard(*first, customer_user_id=person)
     (bot, *_) = [bot for bot in await stage.bots() if bot.status == "scheduled"]
     await steer.cancel_bot(stage.services, stage.context, bot.id)
+    series = next(e for e in await stage.events() if e.series_id and e.user_id == user_id)
+    wish = Wish(all_occurrences=True, follow=True)
+    await scheduling_series.schedule(stage.services, stage.context, user_id, series.id, wish)
     for provider, email in others:
         await stage.connect(provider, email, customer_user_id=person)
     for provider in Provider:
