@@ -32,7 +32,10 @@ class FleetConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """One report to the product; ``answers`` are the statuses it got (0: nobody answered)."""
+    """One report to the product; ``answers`` are the statuses it got (0: nobody answered).
+
+    ``forged`` and ``stray`` ones never happened, or not then: trouble on order brought them.
+    """
 
     id: str
     type: ReportType
@@ -41,6 +44,7 @@ class Report(msgspec.Struct, kw_only=True):
     answers: list[int] = []
     done: bool = False
     forged: bool = False
+    stray: bool = False
 
 
 class Bot(msgspec.Struct, kw_only=True):

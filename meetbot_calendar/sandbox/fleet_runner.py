@@ -182,7 +182,7 @@ class FleetRunner:
             if not 200 <= status < 300:  # noqa: PLR2004 - 2xx
                 break
         answered(report, status, now)
-        report.done = report.done or not self.make.insists
+        report.done = report.done or report.forged or not self.make.insists
 
 
 def _forged(secret: str) -> str:
@@ -197,8 +197,9 @@ def _distort(world: World, target: str, bot: Bot, fresh: list[Report]) -> None:
         first = msgspec.structs.replace(last, id=f"{last.id}_forged", forged=True, answers=[])
         bot.reports.insert(bot.reports.index(last), first)
     if world.faults.take(target, "repeat"):
-        bot.reports.append(msgspec.structs.replace(last, answers=[]))
+        bot.reports.append(msgspec.structs.replace(last, answers=[], stray=True))
     if bot.ended_at and world.faults.take(target, "out_of_order"):
-        add_report(bot, "bot.joined", last.next_at, {})
+        add_report(bot, "bot.joined", last.next_at, {}).stray = True
     if bot.ended_at and world.faults.take(target, "contradict"):
-        add_report(bot, "bot.failed", last.next_at, {"reason": "removed_by_host"})
+        reason = {"reason": "removed_by_host"}
+        add_report(bot, "bot.failed", last.next_at, reason).stray = True

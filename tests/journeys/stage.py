@@ -75,6 +75,7 @@ class Stage(msgspec.Struct, kw_only=True):
     product_url: str
     context: TenantContext
     rings: Rings
+    fleet_end: str = "fleet"  # what the world calls the fleet
 
     @property
     def now(self) -> datetime:
@@ -83,7 +84,7 @@ class Stage(msgspec.Struct, kw_only=True):
     @property
     def fleet(self) -> FleetState:
         """Return what the fleet remembers."""
-        return note(self.world, "fleet", FleetState)
+        return note(self.world, self.fleet_end, FleetState)
 
     async def consent_link(self, provider: Provider, customer_user_id: str = "ann") -> str:
         wish = ConnectWish(provider=provider, customer_user_id=customer_user_id)
@@ -177,7 +178,7 @@ class Stage(msgspec.Struct, kw_only=True):
 
     async def fleet_reports(self) -> None:
         """Let the fleet's bots live up to now, and their reports arrive."""
-        await self.transport.request("POST", f"{self.sandbox_url}/sandbox/fleet/run")
+        await self.transport.request("POST", f"{self.sandbox_url}/sandbox/{self.fleet_end}/run")
 
     async def bots(self) -> list[Bot]:
         """Return the tenant's bots, oldest first."""
@@ -231,7 +232,11 @@ class Stage(msgspec.Struct, kw_only=True):
 
 @asynccontextmanager
 async def set_stage(
-    database_url: str, folder: Path, wakeups: WakeUps | None = None, page_size: int = FEW
+    database_url: str,
+    folder: Path,
+    wakeups: WakeUps | None = None,
+    page_size: int = FEW,
+    fleet: str = "meetbot",
 ) -> AsyncIterator[Stage]:
     """Build everything on a fresh database; Ann has a Google account, Bob one at Microsoft.
 
@@ -263,7 +268,7 @@ async def set_stage(
             keyring=keyring,
             providers=providers_at(transport, far.url, page_size),
             operator_apps=admitted(world, near.url),
-            fleet=fleet_at(world, transport, far.url),
+            fleet=fleet_at(world, transport, far.url, near.url, fleet),
             poster=await stack.enter_async_context(open_endpoints(allow_private=True)),
             wakeups=wakeups or rings,
             house=_house(near.url),
@@ -278,6 +283,7 @@ async def set_stage(
             product_url=near.url,
             context=TenantContext(tenant_id=made.tenant.id, actor="test"),
             rings=rings,
+            fleet_end="fleet" if fleet == "meetbot" else fleet,
         )
 
 

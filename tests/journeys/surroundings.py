@@ -13,16 +13,19 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
+from meetbot_calendar.bots.fleet import Fleet
 from meetbot_calendar.calendars.model import OAuthApp, Provider
 from meetbot_calendar.calendars.provider import CalendarProvider
-from meetbot_calendar.gateways.fleets.meetbot import MeetbotFleet
+from meetbot_calendar.gateways.fleets.choice import open_fleet
+from meetbot_calendar.gateways.fleets.line import Account
 from meetbot_calendar.gateways.google.client import GoogleProvider
 from meetbot_calendar.gateways.google.oauth import SCOPES, GoogleEndpoints
 from meetbot_calendar.gateways.microsoft.client import MicrosoftProvider
 from meetbot_calendar.gateways.microsoft.oauth import WANTED
 from meetbot_calendar.gateways.transport import Transport
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.sandbox.fleet_bots import FleetState
+from meetbot_calendar.sandbox.fleet_bots import FleetConfig, FleetState
+from meetbot_calendar.sandbox.fleets.quarter import MAKES
 from meetbot_calendar.sandbox.grants import Client
 from meetbot_calendar.sandbox.notes import note
 from meetbot_calendar.sandbox.world import World
@@ -136,12 +139,16 @@ def app_at(world: World, product: str, provider: Provider, client_id: str) -> OA
     return app
 
 
-def fleet_at(world: World, transport: Transport, url: str) -> MeetbotFleet:
-    """Return the fleet that the sandbox at this address simulates."""
-    config = note(world, "fleet", FleetState).config
-    return MeetbotFleet(
-        transport,
-        url=f"{url}/fleet",
-        api_key=config.api_key,
-        callback_secret=config.callback_secret,
+def fleet_at(world: World, transport: Transport, url: str, product: str, name: str) -> Fleet:
+    """Return a fleet that the sandbox at this address simulates, and tell it where we are."""
+    state = note(world, "fleet", FleetState)
+    if name in MAKES:
+        reports = f"{product}/v1/fleets/{name}/reports"
+        config = FleetConfig(callback_secret=MAKES[name].secret, webhook_url=reports)
+        state = world.state.notes[name] = FleetState(config=config)
+    account = Account(
+        url=f"{url}/{name if name in MAKES else 'fleet'}",
+        api_key=state.config.api_key,
+        callback_secret=state.config.callback_secret,
     )
+    return open_fleet(name, transport, account)

@@ -208,15 +208,15 @@ def _steps(report: Report) -> tuple[tuple[str, str], ...]:
 
 
 def _state(bot: Bot) -> str:
-    reports = [report for report in bot.reports if not report.forged]
+    reports = desk.true_reports(bot)
     return _steps(reports[-1])[-1][1] if reports else "joining"
 
 
 def _events(bot: Bot) -> list[Json]:
     events: list[Json] = [{"type": "join_requested", "created_at": written(bot.received_at)}]
-    for report in bot.reports:
+    for report in desk.true_reports(bot):
         said = json.loads(report.body)
-        for kind, _ in () if report.forged else _steps(report):
+        for kind, _ in _steps(report):
             events.append({"type": kind, "created_at": said["timestamp"], **_why(kind, report)})
     return events
 

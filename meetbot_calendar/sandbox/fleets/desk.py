@@ -116,6 +116,11 @@ def encoded(body: object) -> bytes:
     return msgspec.json.encode(body)
 
 
+def true_reports(bot: Bot) -> list[Report]:
+    """Return what was reported of a bot, but for what trouble on order brought."""
+    return [report for report in bot.reports if not (report.forged or report.stray)]
+
+
 def data_of(report: Report) -> Json:
     """Return what a report of the sandbox's says beyond its kind."""
     found: Json = msgspec.json.decode(report.body)["data"]

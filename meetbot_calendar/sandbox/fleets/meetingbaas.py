@@ -147,7 +147,9 @@ def _shown(bot: Bot) -> Json:
 
 def _failure(bot: Bot) -> str | None:
     """Return why a bot failed: a host who sends it away early is one cause."""
-    reasons = [desk.data_of(r).get("reason") for r in bot.reports if r.type == "bot.failed"]
+    reasons = [
+        desk.data_of(r).get("reason") for r in desk.true_reports(bot) if r.type == "bot.failed"
+    ]
     if not reasons:
         return None
     names = {

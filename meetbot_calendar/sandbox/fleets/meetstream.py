@@ -91,7 +91,7 @@ async def detail(request: Asked, runner: Runner, fleet_id: FromPath[str]) -> Jso
     """Show the whole session."""
     _let_in(request, runner)
     bot = desk.bot_of(runner, fleet_id, _NOT_FOUND)
-    ends = {_end(report)[0] for report in bot.reports if report.type == "bot.failed"}
+    ends = {_end(report)[0] for report in desk.true_reports(bot) if report.type == "bot.failed"}
     stages = {
         "Joining": bot.received_at,
         "InMeeting": bot.joined_at,

@@ -155,10 +155,9 @@ def _changes(bot: Bot) -> list[Json]:
     told: list[tuple[str, str | None, str | None]] = [
         ("joining_call", None, written(bot.received_at))
     ]
-    for report in bot.reports:
-        if not report.forged:
-            at = msgspec.json.decode(report.body)["timestamp"]
-            told += [(code, why, at) for code, why in _codes(report)]
+    for report in desk.true_reports(bot):
+        at = msgspec.json.decode(report.body)["timestamp"]
+        told += [(code, why, at) for code, why in _codes(report)]
     return [
         {"code": code, "message": None, "created_at": at, "sub_code": why} for code, why, at in told
     ]

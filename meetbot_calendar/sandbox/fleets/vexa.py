@@ -129,7 +129,8 @@ def _room(link: str) -> tuple[str, str]:
 
 def _shown(bot: Bot) -> Json:
     platform, native_id = _room(bot.body["meeting_url"])
-    reason = _reason(bot.reports[-1]) if bot.reports else None
+    told = desk.true_reports(bot)
+    reason = _reason(told[-1]) if told else None
     return {
         "id": int(bot.id),
         "user_id": 1,
