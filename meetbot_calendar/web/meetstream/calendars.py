@@ -11,6 +11,10 @@ from meetbot_calendar.web.meetstream.callers import MineIfAny
 from meetbot_calendar.web.meetstream.scopes import SCOPED, Scoped
 from meetbot_calendar.web.meetstream.words import access_role, account_key
 
+# Graph's calendars have no zone (its times are asked for in UTC), nor a colour until one is set.
+_GRAPH_ZONE = "UTC"
+_COLORS = {Provider.GOOGLE: "#4285f4", Provider.OUTLOOK: "#0078d4"}
+
 
 class LiveCalendarRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A calendar as its provider shows it now."""
@@ -19,8 +23,8 @@ class LiveCalendarRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     summary: str
     is_primary: bool
     access_role: str
-    time_zone: str | None
-    background_color: str | None
+    time_zone: str
+    background_color: str
     selected: bool
     provider: Provider
     account_id: str = msgspec.field(name="account_id")
@@ -78,8 +82,8 @@ def _row(account: LiveAccount, listed: ListedCalendar, *, selected: bool) -> Liv
         summary=listed.name,
         is_primary=listed.is_primary,
         access_role=access_role(listed.access_role),
-        time_zone=listed.timezone,
-        background_color=listed.background_color,
+        time_zone=listed.timezone or _GRAPH_ZONE,
+        background_color=listed.background_color or _COLORS[account.connection.provider],
         selected=selected,
         provider=account.connection.provider,
         account_id=account.connection.account_id,

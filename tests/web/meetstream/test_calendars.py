@@ -45,6 +45,8 @@ async def test_calendars_of_all_accounts_are_listed_as_they_are_now(staged: Stag
         "provider": "google",
         "account_id": ANN,
     }
+    (his,) = [row for row in rows.values() if row["provider"] == "outlook"]
+    assert (his["timeZone"], his["backgroundColor"]) == ("UTC", "#0078d4")
     assert (rows[team.id]["summary"], rows[team.id]["isPrimary"]) == ("Team", False)
 
 
