@@ -1,11 +1,13 @@
 """``create_calendar`` with credentials of a consent that was held elsewhere."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from meetbot_calendar.calendars.model import Provider
 from tests.journeys.stage import ANN, BOB, MEET
+from tests.journeys.test_connect import crowd
 from tests.web.meetstream.posted import ACCOUNTS, credentials
 from tests.web.staged import Staged
 
@@ -58,7 +60,8 @@ async def test_a_grant_is_refreshed_with_the_client_it_came_with(
     await staged.door.post(CREATE, await credentials(staged, provider, email))
     await staged.stage.settle()
 
-    staged.stage.hold_meeting(email, "Later", timedelta(hours=5))
+    await staged.stage.pass_time(timedelta(hours=3))
+    staged.stage.hold_meeting(email, "Later", timedelta(hours=9))
     await staged.stage.pass_time(timedelta(hours=3))
 
     (row,) = (await staged.door.get("/v1/calendar/connections")).json()["connections"][provider]
@@ -224,3 +227,53 @@ async def test_what_cannot_be_watched_is_named_and_polled(staged: Staged) -> Non
         "calendar_summary": "Holidays",
         "error": "Google does not push for this calendar",
     }
+
+
+async def test_a_person_has_two_hundred_accounts_of_both_providers_at_most(staged: Staged) -> None:
+    ann = (await staged.stage.connect(Provider.GOOGLE, ANN)).user_id
+    await crowd(staged.stage, ann, 199)
+
+    full = await staged.door.post(CREATE, await credentials(staged, Provider.OUTLOOK, BOB))
+    own = await credentials(staged, Provider.GOOGLE, ANN, "own-app")
+    renewed = await staged.door.post(CREATE, own | {"replace": True})
+
+    assert (full.status_code, full.json()["code"]) == (400, "too_many_connections")
+    assert full.json()["error"].startswith(
+        "Maximum of 200 outlook calendar connections per user reached"
+    )
+    assert renewed.status_code == 201
+
+
+async def test_two_who_connect_the_same_account_at_once_make_one_connection(
+    staged: Staged,
+) -> None:
+    body = await credentials(staged, Provider.GOOGLE, ANN)
+    posts = [staged.door.post(CREATE, body | {"replace": replace}) for replace in (False, True)]
+
+    answers = await asyncio.gather(*posts)
+    await staged.stage.settle()
+
+    (row,) = (await staged.door.get("/v1/calendar/connections")).json()["connections"]["google"]
+    assert 201 in [answer.status_code for answer in answers]
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert (row["status"], row["last_sync_at"]) == ("active", "2026-11-23T12:00:00Z")
+
+
+async def test_nothing_of_the_credentials_is_shown_or_logged(
+    staged: Staged, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = await credentials(staged, Provider.GOOGLE, ANN)
+    secrets = [value for name, value in body.items() if not name.endswith("client_id")]
+
+    answers = [
+        await staged.door.post(CREATE, body),
+        await staged.door.post(CREATE, body),
+        await staged.door.post(CREATE, body | {"google_client_secret": "wrong-secret"}),
+        await staged.door.get("/v1/calendar/connections"),
+        await staged.door.get(f"/v1/calendar/connections/google/{ANN}"),
+        await staged.door.get("/v1/audit-log"),
+    ]
+
+    told = "".join(answer.text for answer in answers) + capsys.readouterr().out
+    assert [answer.status_code for answer in answers] == [201, 409, 400, 200, 200, 200]
+    assert [secret for secret in [*secrets, "wrong-secret"] if secret in told] == []
