@@ -57,7 +57,7 @@ async def several(url: str, folder: Path, seeds: range, most_wrong: int) -> list
 def show(ended: Ended) -> None:
     console.print(f"[red]seed {ended.seed} ({ended.kind})", highlight=False)
     console.print("  " + " ".join(ended.told), highlight=False, markup=False)
-    for line in ended.wrong[:8]:
+    for line in ended.wrong[-8:]:
         console.print("  " + line, highlight=False, markup=False)
 
 

@@ -28,14 +28,14 @@ _WATCH_MARGIN = timedelta(days=2)
 class SyncOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """How the sync that just ended went. ``failures`` counts those in a row, this one included.
 
-    ``retry_after`` is what the provider asked for; ``next_departure`` when the first of the
-    calendar's waiting bots leaves.
+    ``retry_after`` is what the provider asked for; ``departures`` when the first
+    of the calendar's waiting bots leave.
     """
 
     status: ConnectionStatus = "active"
     failures: int = 0
     retry_after: timedelta | None = None
-    next_departure: datetime | None = None
+    departures: tuple[datetime, ...] = ()
 
 
 def next_sync(
@@ -48,18 +48,11 @@ def next_sync(
         due = next_turn(now, interval, phase)
     else:
         due = now + backoff(outcome.failures, interval=interval, phase=phase)
-    look = last_look(outcome.next_departure, now, phase)
-    if look is not None:
-        due = min(due, look)
+    looks = (last_look(departure, now, phase) for departure in outcome.departures)
+    due = min([due, *(look for look in looks if look is not None)])
     if outcome.retry_after is not None:  # what the provider asks for, no haste of ours undercuts
         due = max(due, now + obeyed(outcome.retry_after))
     return due
-
-
-def looked_at_last(now: datetime, phase: float) -> datetime:
-    """Return until when departures have had their last look, so that a later one has its own."""
-    *_, last = _LAST_LOOKS
-    return now + last - _LOOK_SPREAD * (phase % 1.0)
 
 
 def look_at_once(departure: datetime, last_looked_at: datetime | None, now: datetime) -> bool:
@@ -96,10 +89,8 @@ def backoff(failures: int, *, interval: timedelta, phase: float) -> timedelta:
     return wait * (0.75 + 0.5 * (phase % 1.0))
 
 
-def last_look(departure: datetime | None, now: datetime, phase: float) -> datetime | None:
+def last_look(departure: datetime, now: datetime, phase: float) -> datetime | None:
     """Return the next of the looks before a departure; None where all of them are over."""
-    if departure is None:
-        return None
     looks = (departure - ahead + _LOOK_SPREAD * (phase % 1.0) for ahead in _LAST_LOOKS)
     return next((look for look in looks if look > now), None)
 

@@ -51,17 +51,16 @@ def _opened(cipher: TenantCipher, row: GrantRow) -> Grant:
     return msgspec.msgpack.decode(cipher.open(row.connection.id, row.sealed), type=Grant)
 
 
-async def at_hand(
-    services: Services, session: TenantSession, connection_id: ConnectionId
+def at_hand(
+    services: Services, tenant_id: TenantId, connection_id: ConnectionId, sealed: bytes
 ) -> Grant | None:
-    """Return the grant if it needs no refreshing, with no other transaction; else None."""
+    """Return a grant that needs no refreshing, if its key is at hand; else None."""
     now = services.clock.now()
-    row = await sealed_grants.peek_grant(session, connection_id)
-    if row is None or row.connection.status == "needs_reauth":
+    cipher = services.keyring.held(tenant_id, "grant", now)
+    if cipher is None:
         return None
-    cipher = services.keyring.held(session.tenant_id, "grant", now)
-    grant = _opened(cipher, row) if cipher is not None else None
-    return grant if grant is not None and grant.expires_at > now + _MARGIN else None
+    grant = msgspec.msgpack.decode(cipher.open(connection_id, sealed), type=Grant)
+    return grant if grant.expires_at > now + _MARGIN else None
 
 
 async def fresh(

@@ -1,9 +1,12 @@
 """Keep the list of an account's calendars true, and part from accounts and calendars that left."""
 
+import hashlib
 from datetime import datetime, timedelta
 
+import msgspec
+
 from meetbot_calendar.calendars import freshness
-from meetbot_calendar.calendars.model import Calendar, ConnectionId, Grant
+from meetbot_calendar.calendars.model import Calendar, ConnectionId, Grant, ListedCalendar
 from meetbot_calendar.errors import CalendarGone, GiveUp, MeetbotError, TryLater
 from meetbot_calendar.journeys import grants
 from meetbot_calendar.journeys.ringing import ring_calendars, ring_decide
@@ -18,6 +21,7 @@ from meetbot_calendar.storage import (
     sealed_grants,
     watches,
 )
+from meetbot_calendar.storage.calendar_leases import Lease
 from meetbot_calendar.storage.sealed_grants import GrantRow
 from tenants.identity import TenantContext, TenantId
 
@@ -27,33 +31,46 @@ _GONE_AFTER = 3
 _EARLY = 0.8  # of the interval: turns are not to the second
 
 
-def is_due(services: Services, listed_at: datetime | None, now: datetime) -> bool:
-    """Say whether an account's calendars have not been listed since its last turn."""
-    return listed_at is None or listed_at <= now - services.house.poll_interval * _EARLY
+def is_due(services: Services, lease: Lease, now: datetime) -> bool:
+    """Say whether it is for this reader to list the account's calendars again, in every turn."""
+    edge = now - services.house.poll_interval * _EARLY
+    return lease.lists and (lease.listed_at is None or lease.listed_at <= edge)
 
 
-async def refresh(services: Services, of: Calendar, grant: Grant) -> None:
+async def refresh(services: Services, lease: Lease, grant: Grant) -> bool:
     """List an account's calendars again: new ones are synced, lost ones let go.
 
-    Whichever of them is polled first in a turn asks. A list that cannot be had disturbs nobody:
-    it is asked for in the next turn; but what is wrong with the grant is said.
+    False where the list cannot be had: that disturbs nobody, and it is asked for again; but what
+    is wrong with the grant is raised.
     """
-    now = services.clock.now()
-    every = services.house.poll_interval * _EARLY
-    async with services.database.tenant(of.tenant_id) as session:
-        if not await connections.claim_listing(session, of.connection_id, now, every):
-            return
+    of = lease.calendar
     try:
         listed = await services.providers[of.provider].calendars(grant)
     except TryLater as busy:
         await _hold(services, of, busy)
-        return
+        return False
     except (CalendarGone, GiveUp):
-        return
+        return False
+    digest = _digest(listed)
+    if digest != lease.digest:
+        await _take_over(services, of, listed, digest)
+    return True
+
+
+def _digest(listed: tuple[ListedCalendar, ...]) -> str:
+    told = msgspec.json.encode(sorted(listed, key=lambda entry: entry.platform_id))
+    return hashlib.sha256(told).hexdigest()
+
+
+async def _take_over(
+    services: Services, of: Calendar, listed: tuple[ListedCalendar, ...], digest: str
+) -> None:
+    now = services.clock.now()
     async with services.database.tenant(of.tenant_id) as session:
         connection = await connections.get(session, of.connection_id)
         if connection is None:
             return
+        await connections.remember_listing(session, connection.id, digest, now)
         fresh = await calendar_lists.save_listed(session, connection, listed, now)
         for lost in await calendar_lists.out_of_sight(session, connection.id, listed):
             await events.withdraw_calendar(session, lost.id, lost.user_id, now)

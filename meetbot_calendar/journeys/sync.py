@@ -23,7 +23,7 @@ from meetbot_calendar.journeys.rounds import Round
 from meetbot_calendar.journeys.scope import Scope
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.journeys.watching import reference
-from meetbot_calendar.storage import calendar_leases, calendars, connections, departures
+from meetbot_calendar.storage import calendar_leases, calendars, connections
 from meetbot_calendar.storage.calendar_leases import Lease, Progress, Setback
 from tenants.identity import CalendarUserId, TenantContext, TenantId
 from tenants.storage.session import TenantSession
@@ -73,20 +73,20 @@ async def sync(
             again = now + services.clock.patience(_TURN)
             await calendars.wait_for_another(session, calendar_id, now, again)
             return None
-        grant = await grants.at_hand(services, session, lease.calendar.connection_id)
     try:
-        return await _work(services, lease, grant, now)
+        return await _work(services, lease, now)
     except MeetbotError as error:
         await _set_back(services, tenant_id, lease, error)
         synced = _nothing(lease.calendar)
         return msgspec.structs.replace(synced, code=error.code, error=error.detail)
 
 
-async def _work(
-    services: Services, lease: Lease, at_hand: Grant | None, now: datetime
-) -> SyncedCalendar:
+async def _work(services: Services, lease: Lease, now: datetime) -> SyncedCalendar:
     calendar = lease.calendar
     context = TenantContext(tenant_id=calendar.tenant_id)
+    at_hand = grants.at_hand(
+        services, calendar.tenant_id, calendar.connection_id, lease.sealed_grant
+    )
     grant = at_hand or await grants.fresh(services, context, calendar.connection_id)
     try:
         return await _read_and_record(services, lease, grant, now)
@@ -102,15 +102,14 @@ async def _read_and_record(
     services: Services, lease: Lease, grant: Grant, now: datetime
 ) -> SyncedCalendar:
     calendar = lease.calendar
-    if listing.is_due(services, lease.listed_at, now):
-        await listing.refresh(services, calendar, grant)
+    listed = listing.is_due(services, lease, now) and await listing.refresh(services, lease, grant)
     window, full = _window(services, calendar, now)
     try:
         taken = await _read(services, calendar, grant, window, full=full)
     except CursorExpired:
         window = _new_window(services, now)
         taken = await _read(services, calendar, grant, window, full=True)
-    return await _record(services, lease, taken, window)
+    return await _record(services, lease, taken, window, listed_at=now if listed else None)
 
 
 def _window(services: Services, calendar: Calendar, now: datetime) -> tuple[Window, bool]:
@@ -152,26 +151,26 @@ async def _read(
     return Round(pages=tuple([page async for page in pages]), full=full)
 
 
-async def _record(services: Services, lease: Lease, taken: Round, window: Window) -> SyncedCalendar:
+async def _record(
+    services: Services, lease: Lease, taken: Round, window: Window, *, listed_at: datetime | None
+) -> SyncedCalendar:
     """Write rows, cursor and message in one transaction, if the calendar is still ours."""
     calendar, now = lease.calendar, services.clock.now()
-    seen = freshness.looked_at_last(now, freshness.phase_of(calendar.user_id))
+    turn = _next_due(services, calendar, SyncOutcome(), now)
+    due_at = _next_due(services, calendar, SyncOutcome(departures=lease.departures), now)
+    progress = Progress(
+        cursor=taken.cursor,
+        window=window,
+        complete_at=now,
+        due_at=due_at or now,
+        is_urgent=due_at != turn,
+        listed_at=listed_at,
+    )
     written: tuple[DeliveryId, ...] = ()
     try:
         async with services.database.tenant(calendar.tenant_id) as session:
-            departure = await departures.next_departure(session, calendar.id, seen)
-            due_at = _next_due(services, calendar, SyncOutcome(next_departure=departure), now)
-            turn = _next_due(services, calendar, SyncOutcome(), now)
-            progress = Progress(
-                cursor=taken.cursor,
-                window=window,
-                complete_at=now,
-                due_at=due_at or now,
-                is_urgent=due_at != turn,
-            )
             counts, written = await rounds.write(session, calendar, taken, window, now)
-            await connections.mark_synced(session, calendar.connection_id, now)
-            await _finish(session, lease, progress, now)
+            await _finish(session, lease, progress)
     except _Overtaken:
         return _nothing(calendar)
     await ring_deliveries(services, calendar.tenant_id, written)
@@ -189,8 +188,8 @@ async def _record(services: Services, lease: Lease, taken: Round, window: Window
     )
 
 
-async def _finish(session: TenantSession, lease: Lease, progress: Progress, now: datetime) -> None:
-    if not await calendar_leases.finish(session, lease, progress, now):
+async def _finish(session: TenantSession, lease: Lease, progress: Progress) -> None:
+    if not await calendar_leases.finish(session, lease, progress):
         raise _Overtaken
 
 

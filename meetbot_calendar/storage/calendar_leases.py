@@ -1,10 +1,9 @@
 """Who is at work on a calendar: a lease to read it, and how the round went."""
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
-from sqlalchemy import Select, case, or_, select, update
+from sqlalchemy import DateTime, bindparam, case, func, or_, select, update
 
 from meetbot_calendar.calendars.model import (
     Calendar,
@@ -12,33 +11,44 @@ from meetbot_calendar.calendars.model import (
     Provider,
     Window,
 )
-from meetbot_calendar.storage.calendars import calendar_of, free_to_ask, joined, readable
+from meetbot_calendar.storage.calendars import calendar_of
+from meetbot_calendar.storage.departures import next_departures
 from meetbot_calendar.storage.tables import calendars, connections
 from tenants.identity import new_id
 from tenants.storage.session import TenantSession
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """A calendar that is ours to sync until ``until``. ``ring`` is how often it had been rung.
+    """A calendar that is ours to sync until ``until``, with all that reading it takes.
 
-    ``listed_at`` is when its account's calendars were last listed.
+    ``ring`` is how often it had been rung; ``departures`` when its next bots leave. ``lists`` says
+    that it is the one of its account's calendars that asks for the list of all of them, last done
+    at ``listed_at`` and then of this ``digest``. ``sealed_grant`` is the connection's, still shut.
     """
 
     calendar: Calendar
+    lists: bool
     listed_at: datetime | None
+    digest: str | None
+    departures: tuple[datetime, ...]
+    sealed_grant: bytes
     lease_id: str
     ring: int
     until: datetime
 
+    def __repr__(self) -> str:
+        return f"Lease({self.lease_id}, {self.calendar.id})"
+
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a finished round leaves a calendar."""
+    """Where a finished round leaves a calendar; ``listed_at``: the account's list was read too."""
 
     cursor: str | None
     window: Window
     complete_at: datetime
     due_at: datetime
     is_urgent: bool = False
+    listed_at: datetime | None = None
 
 
 class Setback(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +60,64 @@ class Setback(msgspec.Struct, frozen=True, kw_only=True):
     keep_cursor: bool = True
 
 
+_other = calendars.alias("other")
+_first = calendars.alias("first")
+_busy_mailbox = (
+    select(_other.c.id)
+    .where(
+        connections.c.provider == Provider.OUTLOOK.value,
+        _other.c.id != calendars.c.id,
+        _other.c.connection_id == calendars.c.connection_id,
+        _other.c.lease_until > bindparam("at"),
+    )
+    .correlate(calendars, connections)
+    .exists()
+)
+_lister = (
+    select(func.min(_first.c.id))
+    .where(
+        _first.c.connection_id == calendars.c.connection_id,
+        _first.c.selected,
+        _first.c.failures == 0,
+    )
+    .correlate(calendars)
+    .scalar_subquery()
+)
+# Built once: to put such a statement together costs more than to send it.
+_CLAIM = (
+    update(calendars)
+    .where(
+        calendars.c.id == bindparam("which"),
+        calendars.c.selected,
+        connections.c.id == calendars.c.connection_id,
+        connections.c.status != "needs_reauth",
+        connections.c.removed_at.is_(None),
+        ~_busy_mailbox,
+        or_(calendars.c.held_until.is_(None), calendars.c.held_until <= bindparam("at")),
+        or_(calendars.c.lease_until.is_(None), calendars.c.lease_until <= bindparam("at")),
+    )
+    .values(
+        lease_id=bindparam("lease"), lease_until=bindparam("until"), last_attempt_at=bindparam("at")
+    )
+    .returning(
+        calendars,
+        connections.c.provider,
+        connections.c.account_id,
+        connections.c.listed_at,
+        connections.c.listing_digest,
+        connections.c.grant_sealed,
+        func.coalesce(_lister == calendars.c.id, True).label("lists"),
+        next_departures(bindparam("at")).label("departures"),
+    )
+)
+
+
 async def claim(
-    session: TenantSession, calendar_id: CalendarId, *, now: datetime, until: datetime
+    session: TenantSession,
+    calendar_id: CalendarId,
+    *,
+    now: datetime,
+    until: datetime,
 ) -> Lease | None:
     """Take a selected calendar whose connection works; None where it is taken or not to be read.
 
@@ -59,73 +125,79 @@ async def claim(
     lets an app ask four things of it at once (providers.md 8), and one reading may need them all.
     """
     lease_id = new_id("lea", now)
-    statement = (
-        update(calendars)
-        .where(
-            calendars.c.id == calendar_id,
-            calendars.c.selected,
-            calendars.c.connection_id.in_(readable()),
-            calendars.c.connection_id.not_in(_busy_mailboxes(calendar_id, now)),
-            free_to_ask(now),
-            or_(calendars.c.lease_until.is_(None), calendars.c.lease_until <= now),
-        )
-        .values(lease_id=lease_id, lease_until=until, last_attempt_at=now)
-        .returning(calendars.c.ring)
-    )
-    ring = (await session.execute(statement)).scalar_one_or_none()
-    if ring is None:
+    given = {"which": calendar_id, "at": now, "lease": lease_id, "until": until}
+    row = (await session.execute(_CLAIM, given)).one_or_none()
+    if row is None:
         return None
-    row = (await session.execute(joined().where(calendars.c.id == calendar_id))).one()
     return Lease(
         calendar=calendar_of(row),
+        lists=row.lists,
         listed_at=row.listed_at,
+        digest=row.listing_digest,
+        departures=tuple(row.departures),
+        sealed_grant=row.grant_sealed,
         lease_id=lease_id,
-        ring=ring,
+        ring=row.ring,
         until=until,
     )
 
 
-def _busy_mailboxes(calendar_id: CalendarId, now: datetime) -> Select[Any]:
-    other = calendars.alias("other")
-    return (
-        select(other.c.connection_id)
-        .join(connections, connections.c.id == other.c.connection_id)
-        .where(
-            connections.c.provider == Provider.OUTLOOK.value,
-            other.c.id != calendar_id,
-            other.c.connection_id == calendars.c.connection_id,
-            other.c.lease_until > now,
-        )
-        .correlate(calendars)
+_WELL = (
+    update(connections)
+    .where(connections.c.id == bindparam("of"), connections.c.status != "needs_reauth")
+    .values(
+        last_sync_at=bindparam("at"),
+        listed_at=func.coalesce(
+            bindparam("listed", type_=DateTime(timezone=True)), connections.c.listed_at
+        ),
+        status="active",
+        error_code=None,
+        error_detail=None,
     )
+)
+_rung = calendars.c.ring != bindparam("rings")
+_FINISH = (
+    update(calendars)
+    .where(calendars.c.id == bindparam("which"), calendars.c.lease_id == bindparam("lease"))
+    .values(
+        cursor=bindparam("end"),
+        window_start=bindparam("since"),
+        window_end=bindparam("till"),
+        last_complete_sync_at=bindparam("at"),
+        due_at=case((_rung, bindparam("at")), else_=bindparam("next")),
+        is_urgent=case((_rung, True), else_=bindparam("urgent")),
+        failures=0,
+        error_code=None,
+        error_detail=None,
+        lease_id=None,
+        lease_until=None,
+        updated_at=bindparam("at"),
+    )
+    .add_cte(_WELL.cte("well"))
+)
 
 
-async def finish(session: TenantSession, lease: Lease, progress: Progress, now: datetime) -> bool:
-    """Record a finished round; False where the lease was lost, and nothing may be committed.
+async def finish(session: TenantSession, lease: Lease, progress: Progress) -> bool:
+    """Record a finished round, and that the connection works; False where the lease was lost.
 
-    A ring that came meanwhile makes the calendar due at once. It is the last statement of its
-    transaction, because it locks the row, and whoever brings a notice waits for that lock.
+    Then nothing may be committed. A ring that came meanwhile makes the calendar due at once. It is
+    the last statement of its transaction, for it locks the row, and whoever brings a notice waits
+    for that lock. A connection that waits for its person goes on waiting.
     """
-    rung = calendars.c.ring != lease.ring
-    statement = (
-        update(calendars)
-        .where(calendars.c.id == lease.calendar.id, calendars.c.lease_id == lease.lease_id)
-        .values(
-            cursor=progress.cursor,
-            window_start=progress.window.start,
-            window_end=progress.window.end,
-            last_complete_sync_at=progress.complete_at,
-            due_at=case((rung, now), else_=progress.due_at),
-            is_urgent=case((rung, True), else_=progress.is_urgent),
-            failures=0,
-            error_code=None,
-            error_detail=None,
-            lease_id=None,
-            lease_until=None,
-            updated_at=now,
-        )
-    )
-    return (await session.execute(statement)).rowcount == 1
+    given = {
+        "which": lease.calendar.id,
+        "of": lease.calendar.connection_id,
+        "lease": lease.lease_id,
+        "rings": lease.ring,
+        "at": progress.complete_at,
+        "listed": progress.listed_at,
+        "end": progress.cursor,
+        "since": progress.window.start,
+        "till": progress.window.end,
+        "next": progress.due_at,
+        "urgent": progress.is_urgent,
+    }
+    return (await session.execute(_FINISH, given)).rowcount == 1
 
 
 async def fail(session: TenantSession, lease: Lease, setback: Setback, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Connections: whose account it is, its sealed grant, and its health."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -120,28 +120,15 @@ async def mark(
     return (await session.execute(statement)).rowcount == 1
 
 
-async def mark_synced(session: TenantSession, connection_id: ConnectionId, now: datetime) -> None:
-    """Remember that the connection works; one that waits for its person goes on waiting."""
+async def remember_listing(
+    session: TenantSession, connection_id: ConnectionId, digest: str, now: datetime
+) -> None:
+    """Remember when an account's calendars were listed, and what the list was like."""
     await session.execute(
         update(connections)
-        .where(connections.c.id == connection_id, connections.c.status != "needs_reauth")
-        .values(last_sync_at=now, status="active", error_code=None, error_detail=None)
+        .where(connections.c.id == connection_id)
+        .values(listed_at=now, listing_digest=digest)
     )
-
-
-async def claim_listing(
-    session: TenantSession, connection_id: ConnectionId, now: datetime, every: timedelta
-) -> bool:
-    """Take the turn to list an account's calendars again; False where it is too early."""
-    statement = (
-        update(connections)
-        .where(
-            connections.c.id == connection_id,
-            connections.c.listed_at.is_(None) | (connections.c.listed_at <= now - every),
-        )
-        .values(listed_at=now)
-    )
-    return (await session.execute(statement)).rowcount == 1
 
 
 async def remove(session: TenantSession, connection_id: ConnectionId, now: datetime) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import ARRAY, ColumnElement, DateTime, func, select, update
 
 from meetbot_calendar.bots.model import BotId
 from meetbot_calendar.calendars.model import CalendarId
@@ -23,23 +23,27 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True):
     last_looked_at: datetime | None
 
 
-async def next_departure(
-    session: TenantSession, calendar_id: CalendarId, after: datetime
-) -> datetime | None:
-    """Say when the next bot after an instant leaves for a meeting of this calendar."""
-    statement = (
-        select(func.min(bots.c.join_at))
+_FEW = 3
+
+
+def next_departures(after: ColumnElement[datetime]) -> ColumnElement[Sequence[datetime]]:
+    """Select the first few instants at which bots leave for meetings of the calendar at hand."""
+    instants = (
+        select(bots.c.join_at)
+        .distinct()
         .select_from(bots)
         .join(bot_events, bot_events.c.bot_id == bots.c.id)
         .join(events, events.c.id == bot_events.c.event_id)
         .where(
-            events.c.calendar_id == calendar_id,
+            events.c.calendar_id == calendars.c.id,
             bots.c.status == "scheduled",
             bots.c.join_at > after,
         )
+        .order_by(bots.c.join_at)
+        .limit(_FEW)
+        .correlate(calendars)
     )
-    found: datetime | None = (await session.execute(statement)).scalar_one_or_none()
-    return found
+    return func.array(instants.scalar_subquery(), type_=ARRAY(DateTime(timezone=True)))
 
 
 async def unseen(

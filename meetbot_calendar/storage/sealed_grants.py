@@ -31,12 +31,6 @@ async def read_grant(session: TenantSession, connection_id: ConnectionId) -> Gra
     return None if row is None else _grant_of(row)
 
 
-async def peek_grant(session: TenantSession, connection_id: ConnectionId) -> GrantRow | None:
-    """Return a connection with its sealed grant, and leave the row to others."""
-    row = (await session.execute(present().where(connections.c.id == connection_id))).one_or_none()
-    return None if row is None else _grant_of(row)
-
-
 def _grant_of(row: Row[Any]) -> GrantRow:
     return GrantRow(
         connection=connection_of(row),

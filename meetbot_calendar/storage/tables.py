@@ -62,6 +62,7 @@ connections = Table(
     Column("grant_version", Integer, nullable=False, server_default=text("1")),
     instant("refresh_lease_until", nullable=True),
     instant("listed_at", nullable=True),
+    Column("listing_digest", Text),
     Column("error_code", Text),
     Column("error_detail", Text),
     instant("last_sync_at", nullable=True),

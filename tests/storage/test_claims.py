@@ -177,7 +177,7 @@ async def test_a_lease_that_has_run_out_is_nobodys(stage: Stage) -> None:
         ended = calendar_leases.Progress(
             cursor=None, window=Window(stage.now, later), complete_at=later, due_at=later
         )
-        is_slow_still_there = await calendar_leases.finish(session, slow, ended, later)
+        is_slow_still_there = await calendar_leases.finish(session, slow, ended)
 
     assert quick is not None
     assert not is_slow_still_there

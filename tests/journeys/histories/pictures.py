@@ -22,7 +22,7 @@ _DATES = timedelta(hours=14)  # where a date begins and ends depends on who asks
 _SAID = {"none": "needs_action"}
 
 
-class Seen(msgspec.Struct, frozen=True, order=True, kw_only=True):
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """One meeting as one calendar shows it; ``answer`` is the account's own, where it is said."""
 
     start: datetime
@@ -154,7 +154,7 @@ def _inside(seen: Iterator[Seen], now: datetime) -> list[Seen]:
         slack = _DATES if each.all_day else timedelta(0)
         if each.end > now - _PAST + slack and each.start < now + _FUTURE - slack:
             kept.append(each)
-    return sorted(kept)
+    return sorted(kept, key=repr)
 
 
 async def differences(stage: Stage, provider: Provider, email: str) -> list[str]:

@@ -34,7 +34,7 @@ def test_a_calendar_that_synced_is_due_at_its_next_turn() -> None:
 
 
 def test_a_connection_that_only_its_person_can_mend_is_never_due() -> None:
-    outcome = SyncOutcome(status="needs_reauth", failures=3, next_departure=NOW + HOUR)
+    outcome = SyncOutcome(status="needs_reauth", failures=3, departures=(NOW + HOUR,))
 
     assert _next(outcome) is None
 
@@ -88,7 +88,7 @@ def test_the_provider_is_given_the_time_it_asks_for(asked: timedelta, waited: ti
 
 def test_a_departure_does_not_undercut_what_the_provider_asks_for() -> None:
     outcome = SyncOutcome(
-        failures=1, retry_after=timedelta(minutes=20), next_departure=NOW + timedelta(minutes=6)
+        failures=1, retry_after=timedelta(minutes=20), departures=(NOW + timedelta(minutes=6),)
     )
 
     assert _next(outcome) == NOW + timedelta(minutes=20)
@@ -110,7 +110,7 @@ def test_a_calendar_is_looked_at_before_its_bot_leaves(
 ) -> None:
     interval = timedelta(days=1)
     now = next_turn(NOW, interval, phase)
-    outcome = SyncOutcome(next_departure=now + timedelta(seconds=departs_in))
+    outcome = SyncOutcome(departures=(now + timedelta(seconds=departs_in),))
 
     due = next_sync(outcome, now=now, interval=interval, phase=phase)
 
@@ -122,7 +122,7 @@ def test_every_departure_is_preceded_by_a_look_within_five_minutes(
     departs_in: float, phase: float, failures: int
 ) -> None:
     departure = NOW + timedelta(seconds=departs_in)
-    outcome = SyncOutcome(failures=failures, next_departure=departure)
+    outcome = SyncOutcome(failures=failures, departures=(departure,))
     now = NOW
     looks: list[datetime] = []
 
