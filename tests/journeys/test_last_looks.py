@@ -61,7 +61,7 @@ async def test_each_of_several_bots_has_its_own_last_look(stage: Stage) -> None:
     assert ended == ["cancelled", "completed", "completed"]
 
 
-async def test_rules_that_want_a_bot_at_once_have_a_stale_calendar_read_first(
+async def test_rules_that_want_a_bot_soon_have_a_stale_calendar_read_first(
     stage: Stage,
 ) -> None:
     stage = hourly(stage)
@@ -75,6 +75,6 @@ async def test_rules_that_want_a_bot_at_once_have_a_stale_calendar_read_first(
     edits.cancel(stage.world, held.id)
 
     await rule_sets.save_rules(stage.services, stage.context, connected.user_id, EVERYTHING)
-    await stage.settle()
+    await pass_minutes(stage, 2)
 
     assert [bot.status for bot in await stage.bots()] == ["cancelled"]
