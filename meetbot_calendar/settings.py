@@ -130,6 +130,7 @@ _Interval = Annotated[float, msgspec.Meta(ge=0.05, le=86400)]
 _Rate = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 _Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 _Fleet = Literal["meetbot", "recall", "attendee", "meetstream", "meetingbaas", "vexa"]
+FLEETS: tuple[str, ...] = get_args(_Fleet)
 _Level = Literal["debug", "info", "warning", "error"]
 
 

@@ -1,6 +1,7 @@
-"""What ``doctor`` looks at on other machines: Vault, providers, the fleet, their clocks."""
+"""What ``doctor`` looks at on other machines: Vault, providers, their clocks."""
 
 import http.client
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -19,7 +20,7 @@ _SEALED, _STANDBY = 503, 429
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What an address said to a HEAD request: its status, and its clock if it told."""
+    """What an address said: its status, and its clock if it told."""
 
     status: int
     date: datetime | None
@@ -33,10 +34,8 @@ def far_ends(settings: Settings, clock: Clock) -> list[Finding]:
         ("Microsoft", settings.microsoft_authority, settings.microsoft_client_id is not None),
         ("Microsoft Graph", settings.graph_url, settings.microsoft_client_id is not None),
     ]
-    if settings.fleet_url:
-        wanted.append(("fleet", settings.fleet_url, True))
     with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
-        answers = list(pool.map(lambda one: _ask(one[1]), wanted))
+        answers = list(pool.map(lambda one: ask(one[1]), wanted))
     named = zip(wanted, answers, strict=True)
     findings = [_reached(name, url, answer, needed=n) for (name, url, n), answer in named]
     return [*findings, clock_skew(answers, clock.now())]
@@ -47,7 +46,7 @@ def vault(settings: Settings) -> Finding:
 
     def look() -> str:
         address = settings.vault_addr or ""
-        answer = _ask(f"{address}/v1/sys/health")
+        answer = ask(f"{address}/v1/sys/health")
         if isinstance(answer, str):
             cause = f"Vault at {address} does not answer: {answer}"
             raise CannotStart(cause, "start it, or correct VAULT_ADDR")
@@ -86,14 +85,15 @@ def _reached(name: str, url: str, answer: Answer | str, *, needed: bool) -> Find
     )
 
 
-def _ask(url: str) -> Answer | str:
-    """Send a HEAD request; return the answer, or in words why there is none."""
+def ask(url: str, method: str = "HEAD", headers: Mapping[str, str] | None = None) -> Answer | str:
+    """Send a request; return the answer, or in words why there is none."""
     where = urlsplit(url)
     secure = where.scheme == "https"
     kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
     connection = kind(where.hostname or "", where.port, timeout=_TIMEOUT)
     try:
-        connection.request("HEAD", where.path or "/")
+        path = (where.path or "/") + (f"?{where.query}" if where.query else "")
+        connection.request(method, path, headers=dict(headers or {}))
         response = connection.getresponse()
         told = response.getheader("Date")
         return Answer(response.status, parsedate_to_datetime(told) if told else None)

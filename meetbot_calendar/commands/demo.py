@@ -32,6 +32,7 @@ class Demo(msgspec.Struct, kw_only=True):
     callback_secret: str = msgspec.field(
         default_factory=lambda: "whsec_" + b64encode(secrets.token_bytes(24)).decode()
     )
+    fleet: str = "meetbot"
     speed: float = 10.0
     origin: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     port: int = 0
@@ -41,10 +42,13 @@ class Demo(msgspec.Struct, kw_only=True):
         return "Demo(***)"
 
 
-def demo_extras(settings: Settings, speed: float | None, begun: datetime) -> Extras:
+def demo_extras(
+    settings: Settings, speed: float | None, fleet: str | None, begun: datetime
+) -> Extras:
     """Set up the sandbox; it and the product get the same secrets and the same clock."""
     kept = settings.data_dir / "demo.json"
     demo = _read(kept, speed, begun)
+    demo.fleet = fleet or demo.fleet
     demo.port = demo.port or free_port(_USUAL_PORT)
     _write(kept, demo)
     sandbox = f"http://127.0.0.1:{demo.port}"
@@ -94,14 +98,20 @@ def sandbox_changes(sandbox: str, demo: Demo) -> Mapping[str, str]:
         "MEETBOT_MICROSOFT_CLIENT_SECRET": demo.microsoft_secret,
         "MEETBOT_MICROSOFT_AUTHORITY": f"{sandbox}/microsoft/common",
         "MEETBOT_GRAPH_URL": f"{sandbox}/microsoft/graph/v1.0",
-        "MEETBOT_FLEET": "meetbot",
-        "MEETBOT_FLEET_URL": f"{sandbox}/fleet",
+        "MEETBOT_FLEET": demo.fleet,
+        "MEETBOT_FLEET_URL": f"{sandbox}/{'fleet' if demo.fleet == 'meetbot' else demo.fleet}",
         "MEETBOT_FLEET_API_KEY": demo.fleet_key,
-        "MEETBOT_FLEET_CALLBACK_SECRET": demo.callback_secret,
+        "MEETBOT_FLEET_CALLBACK_SECRET": _in_form(demo),
         "MEETBOT_ALLOW_PRIVATE_WEBHOOKS": "1",
         "MEETBOT_CLOCK_SPEED": str(demo.speed),
         "MEETBOT_CLOCK_ORIGIN": demo.origin.isoformat(),
     }
+
+
+def _in_form(demo: Demo) -> str:
+    """Return the secret as its fleet writes it: Attendee's is plain base64."""
+    secret = demo.callback_secret
+    return secret.removeprefix("whsec_") if demo.fleet == "attendee" else secret
 
 
 async def _show(

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from meetbot_calendar.clock import SystemClock
-from meetbot_calendar.commands import checks, checks_far
+from meetbot_calendar.commands import checks, checks_far, checks_fleet
 from meetbot_calendar.commands.checks import Finding
 from meetbot_calendar.settings import Settings
 
@@ -40,6 +40,7 @@ def examine(settings: Settings) -> list[Finding]:
         else checks.key_provider(settings),
         checks.port(settings),
         *checks_far.far_ends(settings, SystemClock()),
+        *checks_fleet.fleet(settings, SystemClock()),
     ]
 
 

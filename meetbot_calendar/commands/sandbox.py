@@ -1,4 +1,4 @@
-"""``sandbox``: simulated Google, Microsoft, bot fleet and customer, on one port of this machine."""
+"""``sandbox``: Google, Microsoft, fleets and customer, simulated on one port of this machine."""
 
 import asyncio
 from argparse import ArgumentParser, Namespace
@@ -13,9 +13,9 @@ from meetbot_calendar.commands.serve import serve
 from meetbot_calendar.embedded.ports import holder, is_free
 from meetbot_calendar.embedded.trouble import CannotStart
 from meetbot_calendar.sandbox.app import create_app
-from meetbot_calendar.sandbox.fleet_bots import FleetState
+from meetbot_calendar.sandbox.fleet_runner import NATIVE, state_of
+from meetbot_calendar.sandbox.fleets.quarter import MAKES
 from meetbot_calendar.sandbox.grants import Client
-from meetbot_calendar.sandbox.notes import note
 from meetbot_calendar.sandbox.world import World, load_world
 from meetbot_calendar.settings import Secret, Settings
 
@@ -64,9 +64,12 @@ def admit(world: World, settings: Settings) -> None:
                     redirect_uris=[f"{back}/{provider}"],
                 )
             )
-    config = note(world, "fleet", FleetState).config
-    config.api_key = _or(settings.fleet_api_key, config.api_key)
-    config.callback_secret = _or(settings.fleet_callback_secret, config.callback_secret)
+    for name, make in (("meetbot", NATIVE), *MAKES.items()):
+        config = state_of(world, make).config
+        config.webhook_url = f"{settings.public_url}/v1/fleets/{name}/reports"
+        if name == settings.fleet:
+            config.api_key = _or(settings.fleet_api_key, config.api_key)
+            config.callback_secret = _or(settings.fleet_callback_secret, config.callback_secret)
 
 
 def _or(given: Secret | None, usual: str) -> str:

@@ -18,7 +18,7 @@ from meetbot_calendar.commands.redis_store import check_redis
 from meetbot_calendar.commands.stores import own_servers, with_addresses
 from meetbot_calendar.commands.supervise import Supervisor
 from meetbot_calendar.embedded.trouble import CannotStart
-from meetbot_calendar.settings import Secret, Settings
+from meetbot_calendar.settings import FLEETS, Secret, Settings
 
 # Together with the kills that may follow, less than five seconds.
 _CHILDREN_END_WITHIN, _SERVERS_END_WITHIN = 2.8, 1.0
@@ -33,6 +33,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--speed", type=float, help="how fast the demo's clock runs, 1 to 30 (at first 10)"
     )
+    parser.add_argument("--fleet", choices=FLEETS, help="whose bots the demo sends (at first ours)")
 
 
 def main(settings: Settings, given: Namespace) -> int:
@@ -46,7 +47,7 @@ def main(settings: Settings, given: Namespace) -> int:
 def _demo(settings: Settings, given: Namespace) -> Extras:
     if given.speed is not None and not 1 <= given.speed <= _FASTEST:
         raise CannotStart(f"--speed {given.speed:g} is not from 1 to 30", "choose one between")
-    return demo_extras(settings, given.speed, SystemClock().now())
+    return demo_extras(settings, given.speed, given.fleet, SystemClock().now())
 
 
 async def up(settings: Settings, extras: Extras, stop: asyncio.Event) -> int:

@@ -233,7 +233,7 @@ def _bot(state: FleetState, fleet_id: str) -> Bot:
 def _shown(bot: Bot) -> dict[str, Any]:
     return {
         "id": bot.id,
-        "bot_id": bot.body["bot_id"],
+        "bot_id": bot.body.get("bot_id"),  # fleets of other makes have no such word
         "status": bot.status,
         "join_at": bot.join_at,
         "joined_at": bot.joined_at,

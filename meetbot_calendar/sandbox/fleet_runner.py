@@ -102,10 +102,7 @@ class FleetRunner:
     @property
     def state(self) -> FleetState:
         """Return the fleet's state, which lives in the world."""
-        notes = self.world.state.notes
-        if self.make.name not in notes:
-            notes[self.make.name] = FleetState(config=FleetConfig(callback_secret=self.make.secret))
-        return note(self.world, self.make.name, FleetState)
+        return state_of(self.world, self.make)
 
     def start(self) -> None:
         """Begin to let bots live, those that are remembered from before included."""
@@ -183,6 +180,13 @@ class FleetRunner:
                 break
         answered(report, status, now)
         report.done = report.done or report.forged or not self.make.insists
+
+
+def state_of(world: World, make: Make) -> FleetState:
+    """Return what a fleet remembers; at first it signs with the secret of its make."""
+    fresh = FleetState(config=FleetConfig(callback_secret=make.secret))
+    world.state.notes.setdefault(make.name, fresh)
+    return note(world, make.name, FleetState)
 
 
 def _forged(secret: str) -> str:

@@ -81,7 +81,8 @@ class Stand(msgspec.Struct, kw_only=True):
     async def pass_time(self, seconds: float) -> None:
         """Let the fleet's bots live on, and their reports arrive."""
         self.site.world.clock.advance(timedelta(seconds=seconds))
-        await self.transport.request("POST", f"{self.site.url}/sandbox/{self.end}/run")
+        url = f"{self.site.url}/sandbox/{self.end}/run"
+        assert (await self.transport.request("POST", url)).status == 200
 
     def read(self, heard: Heard, now: datetime | None = None) -> Notice | None:
         """Read what was posted to us, at whichever door this fleet posts to."""

@@ -7,7 +7,7 @@ import msgspec
 
 from meetbot_calendar.bots.fleet import Fleet
 from meetbot_calendar.gateways.fleets.attendee import AttendeeFleet
-from meetbot_calendar.gateways.fleets.line import Account
+from meetbot_calendar.gateways.fleets.line import Account, root_of
 from meetbot_calendar.gateways.fleets.meetbot import MeetbotFleet
 from meetbot_calendar.gateways.fleets.meetingbaas import MeetingbaasFleet
 from meetbot_calendar.gateways.fleets.meetstream import MeetstreamFleet
@@ -20,61 +20,78 @@ from meetbot_calendar.gateways.transport import Transport
 class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     """One fleet of another make.
 
-    ``ping`` is a path that costs nothing and wants our key, which goes into ``header`` after
-    ``scheme``; ``advice`` says what else its operator must know.
+    ``ping`` is a path under ``version`` that costs nothing and wants our key, which goes into
+    ``header`` after ``scheme``; ``advice`` is on address and key, ``reports`` on what the operator
+    does so that reports come.
     """
 
     opened: Callable[[Transport, Account], Any]
     url: str
+    version: str
     ping: str
-    header: str
-    scheme: str = ""
+    header: str = "Authorization"
+    scheme: str = "Token "
     advice: str = ""
+    reports: str
 
 
 VENDORS = {
     "recall": Vendor(
         opened=RecallFleet,
         url="https://us-east-1.recall.ai",
-        ping="/api/v1/bot/?page=1",
-        header="Authorization",
-        scheme="Token ",
+        version="/api/v1",
+        ping="/bot/?page=1",
         advice=(
-            "keys belong to one region: MEETBOT_FLEET_URL is https://us-west-2.recall.ai"
-            " (pay as you go), us-east-1 (monthly), eu-central-1 or ap-northeast-1"
+            "a key belongs to one region: set MEETBOT_FLEET_URL to https://us-west-2.recall.ai"
+            " (pay as you go), https://us-east-1.recall.ai (monthly),"
+            " https://eu-central-1.recall.ai or https://ap-northeast-1.recall.ai"
         ),
+        reports="add it in Recall's dashboard under Webhooks, for every bot event",
     ),
     "attendee": Vendor(
         opened=AttendeeFleet,
         url="https://app.attendee.dev",
-        ping="/api/v1/bots?deduplication_key=doctor",
-        header="Authorization",
-        scheme="Token ",
+        version="/api/v1",
+        ping="/bots?deduplication_key=doctor",
         advice="for an Attendee of your own, MEETBOT_FLEET_URL is where it is",
+        reports="nothing: it goes with every bot, if it is https; else a webhook of the project",
     ),
     "meetstream": Vendor(
         opened=MeetstreamFleet,
         url="https://api.meetstream.ai",
-        ping="/api/v1/bots",
-        header="Authorization",
-        scheme="Token ",
-        advice="reports come from a webhook endpoint of the workspace, not from a callback_url",
+        version="/api/v1",
+        ping="/bots",
+        reports="add it as a webhook endpoint of the workspace, for every bot event",
     ),
     "meetingbaas": Vendor(
         opened=MeetingbaasFleet,
         url="https://api.meetingbaas.com",
-        ping="/v2/bots?limit=1",
+        version="/v2",
+        ping="/bots?limit=1",
         header="x-meeting-baas-api-key",
+        scheme="",
         advice="the key needs full access: one for sending alone can neither look nor recall",
+        reports="add it as a webhook endpoint of the account, for every bot event",
     ),
     "vexa": Vendor(
         opened=VexaFleet,
         url="https://api.cloud.vexa.ai",
+        version="",
         ping="/bots/status",
         header="X-API-Key",
+        scheme="",
         advice="for a Vexa of your own, MEETBOT_FLEET_URL is its gateway",
+        reports="set it by PUT /user/webhook, with meeting.status_change enabled",
     ),
 }
+
+
+def ping_of(name: str, url: str) -> tuple[str, str, str]:
+    """Return what to ask of a fleet to try our key: an address, a header, and its scheme."""
+    vendor = VENDORS.get(name)
+    if vendor is None:
+        return f"{url.rstrip('/')}/bots/doctor", "Authorization", "Bearer "
+    return root_of(url, vendor.version) + vendor.ping, vendor.header, vendor.scheme
 
 
 def address_of(name: str, given: str | None) -> str:
