@@ -79,10 +79,12 @@ class CalendarUser(msgspec.Struct, frozen=True, kw_only=True):
 class TenantContext(msgspec.Struct, frozen=True, kw_only=True):
     """For whom a journey runs: the tenant, who asked, and the one user it may be bound to.
 
-    ``address`` is from where they asked, where somebody did.
+    ``address`` is from where they asked, where somebody did. ``trail`` is filled with what they did
+    in one request, as it is written down.
     """
 
     tenant_id: TenantId
     actor: str = "system"
     user_id: CalendarUserId | None = None
     address: str | None = None
+    trail: list[str] | None = None

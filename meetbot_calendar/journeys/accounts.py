@@ -11,9 +11,9 @@ from meetbot_calendar.storage import usage
 from meetbot_calendar.storage.usage import Used, UsedBy
 from tenants.identity import TenantContext
 from tenants.storage import audit
-from tenants.storage.audit import AuditEntry
+from tenants.storage.audit import AuditEntry, AuditFilter
 
-__all__ = ["AuditEntry", "Used", "UsedBy"]
+__all__ = ["AuditEntry", "AuditFilter", "Used", "UsedBy"]
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,12 +45,12 @@ async def read_usage(
 
 
 async def list_audit(
-    services: Services, context: TenantContext, wish: PageWish
+    services: Services, context: TenantContext, which: AuditFilter, wish: PageWish
 ) -> Listing[AuditEntry]:
     """List what was done, newest first."""
-    place = place_of(wish, tuple[RowId], "audit")
+    place = place_of(wish, tuple[RowId], "audit", *msgspec.structs.astuple(which))
     async with services.database.tenant(context.tenant_id) as session:
-        page = await audit.page(session, place.keyset)
+        page = await audit.page(session, which, place.keyset)
         found = [audit.entry_of(session, row) for row in page.rows]
     return listing(place, page, found, [(entry.id,) for entry in found])
 
@@ -61,4 +61,4 @@ async def note(
     """Write down what a key did through a journey that keeps no account of itself."""
     now = services.clock.now()
     async with services.database.tenant(context.tenant_id) as session:
-        await audit.write(session, now, actor=context.actor, action=action, target=target)
+        await audit.write(session, now, by=context, action=action, target=target)

@@ -19,14 +19,16 @@ async def enter(services: Services, given: str, address: str) -> str | None:
     A key that is bound to one calendar user does not: the page shows all of the tenant's. Wrong
     keys are counted as everywhere. Raises ``TooOften``.
     """
-    context = await knock(services, address, given, lambda key: keys.recognise(services, key))
+    context = await knock(
+        services, address, given, lambda key: keys.recognise(services, key, address)
+    )
     if context is None or context.user_id is not None:
         return None
     now, token = services.clock.now(), secrets.token_urlsafe(32)
     async with services.database.tenant(context.tenant_id) as session:
         key_id = ApiKeyId(context.actor)
         await admin_sessions.add(session, _hash_of(token), key_id, now, now + LIFETIME)
-        await audit.write(session, now, actor=context.actor, action="admin.entered")
+        await audit.write(session, now, by=context, action="admin.entered")
     return token
 
 

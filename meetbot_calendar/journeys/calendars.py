@@ -35,7 +35,7 @@ async def select(
         if selected != calendar.selected:
             await _turn(session, calendar, selected=selected, now=now)
             action = "calendar.selected" if selected else "calendar.deselected"
-            await audit.write(session, now, actor=context.actor, action=action, target=calendar_id)
+            await audit.write(session, now, by=context, action=action, target=calendar_id)
         changed = await calendars.get(session, calendar_id)
     if selected:
         await ring_calendars(services, context.tenant_id, [calendar_id])

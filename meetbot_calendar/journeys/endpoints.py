@@ -79,9 +79,7 @@ async def create_endpoint(
             detail = f"There are {_MOST} webhook endpoints, the most there may be."
             raise LimitReached(detail, code="too_many_endpoints")
         await endpoints.add(session, endpoint)
-        await audit.write(
-            session, now, actor=context.actor, action="endpoint.created", target=endpoint.id
-        )
+        await audit.write(session, now, by=context, action="endpoint.created", target=endpoint.id)
     return endpoint
 
 
@@ -104,7 +102,7 @@ async def change_endpoint(
         await audit.write(
             session,
             now,
-            actor=context.actor,
+            by=context,
             action="endpoint.changed",
             target=endpoint_id,
             details={"fields": sorted(values)},
@@ -145,9 +143,7 @@ async def remove_endpoint(
     async with services.database.tenant(context.tenant_id) as session:
         await _present(session, endpoint_id)
         await endpoints.remove(session, endpoint_id)
-        await audit.write(
-            session, now, actor=context.actor, action="endpoint.removed", target=endpoint_id
-        )
+        await audit.write(session, now, by=context, action="endpoint.removed", target=endpoint_id)
 
 
 async def rotate_secret(
@@ -160,7 +156,7 @@ async def rotate_secret(
         secrets = (new_secret(), *endpoint.secrets[:1])
         await endpoints.save_secrets(session, endpoint_id, secrets, now + OLD_SECRET_SIGNS, now)
         await audit.write(
-            session, now, actor=context.actor, action="endpoint.secret_rotated", target=endpoint_id
+            session, now, by=context, action="endpoint.secret_rotated", target=endpoint_id
         )
         return await _present(session, endpoint_id)
 

@@ -126,7 +126,7 @@ async def _write(
     )
     await event_marks.mark_connection(session, row.id, now)
     action = "connection.renewed" if stood else "connection.made"
-    await audit.write(session, now, actor=context.actor, action=action, target=row.id)
+    await audit.write(session, now, by=context, action=action, target=row.id)
     return _Written(connection=connection, due=due, told=await _tell(session, connection, now))
 
 

@@ -41,7 +41,5 @@ async def _forget(
         out = await orphans.orphan(session, theirs, now)
         await orphans.unname(session, user_id)
         await erasure.empty(session, user_id, now)
-        await audit.write(
-            session, now, actor=context.actor, action="calendar_user.erased", target=user_id
-        )
+        await audit.write(session, now, by=context, action="calendar_user.erased", target=user_id)
     return out

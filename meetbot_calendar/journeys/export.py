@@ -27,6 +27,7 @@ from meetbot_calendar.storage.event_lists import EventFilter, ListedEvent
 from meetbot_calendar.storage.rule_sets import SavedRules
 from meetbot_calendar.storage.series import StoredSeries
 from tenants.identity import CalendarUser, CalendarUserId, TenantContext
+from tenants.storage import audit
 from tenants.storage.paging import Keyset
 from tenants.storage.session import TenantSession
 
@@ -57,12 +58,14 @@ async def export_user(
     """Gather everything, as it stands in one transaction."""
     async with services.database.tenant(context.tenant_id) as session:
         user = await person(session, context, user_id)
+        now = services.clock.now()
+        await audit.write(session, now, by=context, action="calendar_user.exported", target=user_id)
         events = await _events(session, user_id)
         bots = await _bots(session, user_id)
         said = await decisions.overrides_of(session, [row.event.id for row in events])
         ids = [bot.id for bot in bots]
         return Export(
-            exported_at=services.clock.now(),
+            exported_at=now,
             user=user,
             rules=await _rules(session, user_id),
             connections=await connections.of_user(session, user_id),

@@ -1,6 +1,6 @@
 """Recognise an API key; list, make and revoke a tenant's keys."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -9,6 +9,7 @@ from meetbot_calendar.journeys.paging import Listing, PageWish, RowId, listing, 
 from meetbot_calendar.journeys.services import Services
 from tenants.api_keys import ApiKey, hash_of, is_usable, new_key, prefix_of
 from tenants.identity import ApiKeyId, CalendarUserId, TenantContext, new_id
+from tenants.limits import Rate
 from tenants.storage import api_keys, audit, users
 from tenants.storage.session import TenantSession
 
@@ -31,17 +32,38 @@ class FreshKey(msgspec.Struct, frozen=True, kw_only=True):
         return f"FreshKey({self.key.id}, ***)"
 
 
-async def recognise(services: Services, given: str) -> TenantContext | None:
-    """Say for whom a key speaks; None where it opens nothing."""
+_ONCE_AN_HOUR = Rate(name="refusals", quota=1, window=timedelta(hours=1))
+
+
+async def recognise(
+    services: Services, given: str, address: str | None = None
+) -> TenantContext | None:
+    """Say for whom a key speaks that was given from an address; None where it opens nothing."""
     now = services.clock.now()
     async with services.database.gate(hash_of(given)) as gate:
         key = await api_keys.recognise(gate)
-    if key is None or not is_usable(key, now):
+    if key is None:
+        return None
+    context = TenantContext(
+        tenant_id=key.tenant_id, actor=key.id, user_id=key.user_id, address=address
+    )
+    if not is_usable(key, now):
+        await _note_refusal(services, context, now)
         return None
     if api_keys.wants_touch(key, now):
         async with services.database.tenant(key.tenant_id) as session:
             await api_keys.touch(session, key.id, now)
-    return TenantContext(tenant_id=key.tenant_id, actor=key.id, user_id=key.user_id)
+    return context
+
+
+async def _note_refusal(services: Services, context: TenantContext, now: datetime) -> None:
+    """Write down that somebody still uses a key that is over; once an hour is enough."""
+    quota = await services.limits.take(f"refusal:{context.actor}", _ONCE_AN_HOUR, now)
+    if quota is not None and quota.is_open:
+        async with services.database.tenant(context.tenant_id) as session:
+            await audit.write(
+                session, now, by=context, action="api_key.refused", target=context.actor
+            )
 
 
 async def list_keys(services: Services, context: TenantContext, wish: PageWish) -> Listing[ApiKey]:
@@ -65,7 +87,7 @@ async def create_key(services: Services, context: TenantContext, wish: KeyWish) 
         await audit.write(
             session,
             now,
-            actor=context.actor,
+            by=context,
             action="api_key.created",
             target=fresh.key.id,
             details={"name": wish.name, "user_id": wish.user_id},
@@ -94,9 +116,7 @@ async def revoke_key(services: Services, context: TenantContext, key_id: ApiKeyI
     async with services.database.tenant(context.tenant_id) as session:
         if not await api_keys.revoke(session, key_id, now):
             raise Missing("There is no such API key, or it is revoked already.")
-        await audit.write(
-            session, now, actor=context.actor, action="api_key.revoked", target=key_id
-        )
+        await audit.write(session, now, by=context, action="api_key.revoked", target=key_id)
 
 
 async def _check_user(session: TenantSession, user_id: CalendarUserId | None) -> None:

@@ -52,7 +52,7 @@ async def disconnect(
             deleted = await events.withdraw_connection(session, connection, now)
             await calendars.forget_cursors(session, connection_id)
         action = "connection.removed"
-        await audit.write(session, now, actor=context.actor, action=action, target=connection_id)
+        await audit.write(session, now, by=context, action=action, target=connection_id)
         body = payloads.calendar_payload("calendar.disconnected", connection, customer_user_id, now)
         draft = messages.Draft(type="calendar.disconnected", body=body)
         written = await messages.write(session, now, [draft])

@@ -43,7 +43,7 @@ async def change_own(services: Services, context: TenantContext, changes: dict[s
         await audit.write(
             session,
             now,
-            actor=context.actor,
+            by=context,
             action="tenant.policy_changed",
             target=context.tenant_id,
             details={"fields": sorted(changed)},
@@ -80,7 +80,7 @@ async def save_app(
         await audit.write(
             session,
             now,
-            actor=context.actor,
+            by=context,
             action="oauth_app.saved",
             target=provider,
             details={"client_id": client_id},
@@ -97,9 +97,7 @@ async def remove_app(services: Services, context: TenantContext, provider: Provi
     async with services.database.tenant(context.tenant_id) as session:
         if not await oauth_apps.remove(session, provider):
             raise _no_app()
-        await audit.write(
-            session, now, actor=context.actor, action="oauth_app.removed", target=provider
-        )
+        await audit.write(session, now, by=context, action="oauth_app.removed", target=provider)
 
 
 def _no_app() -> Missing:

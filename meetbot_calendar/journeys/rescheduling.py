@@ -67,7 +67,7 @@ async def toggle(
         else:
             await following.stop(session, event, now)
         action = "series.followed" if follow else "series.unfollowed"
-        await audit.write(session, now, actor=context.actor, action=action, target=event.id)
+        await audit.write(session, now, by=context, action=action, target=event.id)
     return Toggled(event=event, follows=follow, rule=rule_of(master) if master else None)
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage.purges import PURGES, Batch
-from tenants.identity import TenantId
+from tenants.identity import TenantContext, TenantId
 from tenants.storage import audit, retention
 
 _BATCH = 500
@@ -88,7 +88,7 @@ async def _record(services: Services, tenant_id: TenantId, purged: Purged, now: 
             await audit.write(
                 session,
                 now,
-                actor="system",
+                by=TenantContext(tenant_id=tenant_id),
                 action="retention.purged",
                 target=tenant_id,
                 details=purged.counts,

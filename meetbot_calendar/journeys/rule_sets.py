@@ -116,7 +116,7 @@ async def _save(
         await audit.write(
             session,
             now,
-            actor=context.actor,
+            by=context,
             action=action,
             target=user_id,
             details={"version": version},

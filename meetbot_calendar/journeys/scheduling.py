@@ -146,7 +146,7 @@ async def note(
     await audit.write(
         session,
         now,
-        actor=context.actor,
+        by=context,
         action="event.scheduled",
         target=event.id,
         details=details,

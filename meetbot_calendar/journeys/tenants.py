@@ -73,7 +73,9 @@ async def create_tenant(
     created = Created(tenant=tenant, key=fresh.key, secret=fresh.secret)
     await _prepare(services, tenant.id, now)
     async with services.database.tenant(tenant.id) as session:
-        await audit.write(session, now, actor=_OPERATOR, action="tenant.created", target=tenant.id)
+        await audit.write(
+            session, now, by=_operator(tenant.id), action="tenant.created", target=tenant.id
+        )
     if idempotency_key is not None:
         await _keep(services, created, wish, idempotency_key)
     return created
@@ -113,8 +115,12 @@ def _region(services: Services, wished: Region | None) -> Region:
 
 
 def _first_key(tenant_id: TenantId, now: datetime) -> FreshKey:
-    context = TenantContext(tenant_id=tenant_id, actor=_OPERATOR)
+    context = _operator(tenant_id)
     return fresh_key(KeyWish(name="first key"), context, now)
+
+
+def _operator(tenant_id: TenantId) -> TenantContext:
+    return TenantContext(tenant_id=tenant_id, actor=_OPERATOR)
 
 
 def _ending(idempotency_key: str) -> str:
@@ -136,7 +142,7 @@ async def _keep(
 
 
 def _ticket(tenant_id: TenantId, wish: TenantWish, idempotency_key: str) -> once.Ticket:
-    context = TenantContext(tenant_id=tenant_id, actor=_OPERATOR)
+    context = _operator(tenant_id)
     name = f"{_OPERATOR}:{idempotency_key}"
     return once.Ticket(context=context, key=name, fingerprint=_fingerprint(wish))
 
@@ -193,7 +199,7 @@ async def change_tenant(services: Services, tenant_id: TenantId, change: TenantC
         await audit.write(
             session,
             now,
-            actor=_OPERATOR,
+            by=_operator(tenant_id),
             action="tenant.changed",
             target=tenant_id,
             details={"fields": sorted(values)},
@@ -222,4 +228,4 @@ async def _rotate(services: Services, tenant_id: TenantId) -> None:
     now = services.clock.now()
     await services.keyring.rotate(tenant_id, now)
     async with services.database.tenant(tenant_id) as session:
-        await audit.write(session, now, actor=_OPERATOR, action="tenant.keys_rotated")
+        await audit.write(session, now, by=_operator(tenant_id), action="tenant.keys_rotated")

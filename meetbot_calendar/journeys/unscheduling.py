@@ -123,7 +123,7 @@ async def _note(
     await audit.write(
         session,
         now,
-        actor=context.actor,
+        by=context,
         action="event.unscheduled",
         target=done.event.id,
         details={"bots": [bot.id for bot in done.left]},

@@ -59,9 +59,7 @@ async def change_user(
         await bot_leases.unsettle(session, user_id)
         if content.attributes != user.attributes:
             await event_marks.mark_user(session, user_id, now)
-        await audit.write(
-            session, now, actor=context.actor, action="calendar_user.changed", target=user_id
-        )
+        await audit.write(session, now, by=context, action="calendar_user.changed", target=user_id)
         changed = await person(session, context, user_id)
     await ring_decide(services, context.tenant_id, user_id)
     return changed

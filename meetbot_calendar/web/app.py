@@ -39,6 +39,7 @@ from meetbot_calendar.web.methods import answer_options, without_body
 from meetbot_calendar.web.problems import answer
 from meetbot_calendar.web.reference import documents
 from meetbot_calendar.web.repeats import MOST_BYTES, Repeats
+from meetbot_calendar.web.witness import Witness
 
 _ROUTERS = (
     tenants.router,
@@ -101,7 +102,7 @@ def create_app(
         route_handlers=[*_ROUTERS, admin.router, landing, *health.handlers(probes)],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False, use_cache=True)},
         exception_handlers={HTTPException: answer, Exception: answer},
-        middleware=[Doorkeeper(services, is_operator), Repeats(services)],
+        middleware=[Doorkeeper(services, is_operator), Repeats(services), Witness(services)],
         request_class=StrictRequest,
         request_max_body_size=MOST_BYTES,
         logging_config=None,

@@ -1,10 +1,10 @@
 """A request becomes a ``TenantContext``, or is turned away."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from ipaddress import ip_network
 from typing import Any, Literal, TypeVar, cast
 
-import msgspec
 import structlog
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
@@ -68,14 +68,13 @@ class Doorkeeper(ASGIMiddleware):
     async def _operator(self, key: str) -> bool | None:
         return self._is_operator(key) or None
 
-    async def _tenant(self, key: str) -> TenantContext | None:
-        return await recognise(self._services, key)
+    async def _tenant(self, address: str, key: str) -> TenantContext | None:
+        return await recognise(self._services, key, address)
 
     async def _context(self, scope: Scope, address: str, door: Door) -> TenantContext:
-        context = await self._knock(scope, address, self._tenant)
+        context = await self._knock(scope, address, partial(self._tenant, address))
         if context is None:
             raise Unauthenticated("This API key is unknown, revoked or expired.")
-        context = msgspec.structs.replace(context, address=address)
         structlog.contextvars.bind_contextvars(tenant_id=context.tenant_id, actor=context.actor)
         if door == "tenant" and context.user_id is not None:
             raise Missing("There is no such thing for a key that is bound to one calendar user.")

@@ -10,50 +10,79 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, delete, insert, select
 
-from tenants.identity import new_id
+from tenants.identity import TenantContext, new_id
 from tenants.storage.paging import Keyset, Page, page_of
 from tenants.storage.session import PurgeSession, TenantSession
 from tenants.storage.tables import audit_log
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that somebody did. ``target`` is an id; ``details`` hold no secret."""
+    """One thing that somebody did, and from where. ``target`` is an id; details hold no secret."""
 
     id: str
     at: datetime
     actor: str
     action: str
     target: str | None
+    address: str | None
     details: dict[str, Any]
+
+
+class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries: by whom, what, to what, and done in ``[begin, end)``."""
+
+    actor: str | None = None
+    action: str | None = None
+    target: str | None = None
+    begin: datetime | None = None
+    end: datetime | None = None
+
+
+class _Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What of an entry is stored sealed."""
+
+    address: str | None = None
+    details: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 async def write(
     session: TenantSession,
     now: datetime,
     *,
-    actor: str,
+    by: TenantContext,
     action: str,
     target: str | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> None:
     """Write down what was done, in the transaction that does it."""
     entry_id = new_id("aud", now)
+    content = _Content(address=by.address, details=dict(details or {}))
     await session.execute(
         insert(audit_log).values(
             id=entry_id,
             tenant_id=session.tenant_id,
             at=now,
-            actor=actor,
+            actor=by.actor,
             action=action,
             target=target,
-            content=session.seal(entry_id, dict(details)) if details else None,
+            content=None if content == _Content() else session.seal(entry_id, content),
         )
     )
+    if by.trail is not None:
+        by.trail.append(action)
 
 
-async def page(session: TenantSession, keyset: Keyset) -> Page:
+async def page(session: TenantSession, which: AuditFilter, keyset: Keyset) -> Page:
     """List what was done, newest first."""
-    return await page_of(session, select(audit_log), [audit_log.c.id], keyset, descending=True)
+    statement = select(audit_log)
+    for name in ("actor", "action", "target"):
+        if (wanted := getattr(which, name)) is not None:
+            statement = statement.where(audit_log.c[name] == wanted)
+    if which.begin is not None:
+        statement = statement.where(audit_log.c.at >= which.begin)
+    if which.end is not None:
+        statement = statement.where(audit_log.c.at < which.end)
+    return await page_of(session, statement, [audit_log.c.id], keyset, descending=True)
 
 
 async def purge(session: PurgeSession, limit: int) -> int:
@@ -64,12 +93,13 @@ async def purge(session: PurgeSession, limit: int) -> int:
 
 def entry_of(session: TenantSession, row: Row[Any]) -> AuditEntry:
     """Turn a row into what it tells."""
-    details = {} if row.content is None else session.open(row.id, row.content, dict[str, Any])
+    content = _Content() if row.content is None else session.open(row.id, row.content, _Content)
     return AuditEntry(
         id=row.id,
         at=row.at,
         actor=row.actor,
         action=row.action,
         target=row.target,
-        details=details,
+        address=content.address,
+        details=content.details,
     )

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from meetbot_calendar.calendars.model import Provider
 from meetbot_calendar.journeys import accounts, deliver, keys, parting, policy, retain, steer
+from meetbot_calendar.journeys.accounts import AuditFilter
 from meetbot_calendar.journeys.keys import KeyWish
 from meetbot_calendar.journeys.paging import PageWish
 from meetbot_calendar.journeys.services import Services
@@ -84,7 +85,9 @@ async def test_a_purge_can_be_seen(stage: Stage) -> None:
     purged = await purge_later(stage, 8 * DAY)
 
     own = await policy.read_own(stage.services, stage.context)
-    log = await accounts.list_audit(stage.services, stage.context, PageWish(limit=100))
+    log = await accounts.list_audit(
+        stage.services, stage.context, AuditFilter(), PageWish(limit=100)
+    )
     assert (own.last_purged_at, own.last_purge) == (stage.now, dict(purged.counts))
     assert [(e.actor, e.action, e.details) for e in log.results] == [
         ("system", "retention.purged", dict(purged.counts))

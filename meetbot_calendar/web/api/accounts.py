@@ -1,12 +1,15 @@
 """``/v1/usage`` and ``/v1/audit-log``: what was used, and who did what."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Router, get
+from litestar.di import NamedDependency, Provide
+from litestar.params import QueryParameter, SkipValidation
 
 from meetbot_calendar.journeys import accounts
+from meetbot_calendar.journeys.accounts import AuditFilter
 from meetbot_calendar.web.api.parts import (
     PAGED,
     Caller,
@@ -43,13 +46,17 @@ class UsageView(msgspec.Struct, frozen=True, kw_only=True, rename={"begin": "fro
 
 
 class AuditView(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was done; the actor is a key's id, `operator` or `system`."""
+    """One thing that was done, and from which address.
+
+    The actor is a key's id, `consent:` with a calendar user's, `operator` or `system`.
+    """
 
     id: str
     at: datetime
     actor: str
     action: str
     target: str | None
+    address: str | None
     details: dict[str, Any]
 
 
@@ -74,10 +81,35 @@ async def read_usage(
     )
 
 
-@get("/audit-log")
-async def list_audit_log(services: Given, context: Caller, wish: Wish) -> PageOf[AuditView]:
-    """List who did what, to what, when; newest first."""
-    listed = await accounts.list_audit(services, context, wish)
+Sought = Annotated[str | None, QueryParameter(min_length=1, max_length=300, pattern=r"^[^\x00]*$")]
+
+
+def audit_filter(
+    actor: Sought = None,
+    action: Sought = None,
+    target: Sought = None,
+    begin: FromText = None,
+    end: ToText = None,
+) -> AuditFilter:
+    """Read which entries are asked for."""
+    return AuditFilter(
+        actor=actor,
+        action=action,
+        target=target,
+        begin=instant_of("from", begin),
+        end=instant_of("to", end),
+    )
+
+
+@get("/audit-log", dependencies={"which": Provide(audit_filter, sync_to_thread=False)})
+async def list_audit_log(
+    services: Given,
+    context: Caller,
+    wish: Wish,
+    which: NamedDependency[SkipValidation[AuditFilter]],
+) -> PageOf[AuditView]:
+    """List who did what, to what, when and from where; newest first."""
+    listed = await accounts.list_audit(services, context, which, wish)
     return page_of(
         listed,
         tuple(
@@ -87,6 +119,7 @@ async def list_audit_log(services: Given, context: Caller, wish: Wish) -> PageOf
                 actor=entry.actor,
                 action=entry.action,
                 target=entry.target,
+                address=entry.address,
                 details=entry.details,
             )
             for entry in listed.results

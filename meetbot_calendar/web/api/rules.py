@@ -24,6 +24,7 @@ from meetbot_calendar.web.api.parts import (
     utc_or_none,
 )
 from meetbot_calendar.web.auth import PERSON
+from meetbot_calendar.web.witness import CHANGES_NOTHING
 from rules.parse import Action, decode_rule_set
 from tenants.identity import CalendarUserId
 
@@ -246,7 +247,7 @@ async def restore_rules(
     return _saving(await rule_sets.restore_rules(services, context, user_id, data.version))
 
 
-@post("/preview", status_code=200)
+@post("/preview", status_code=200, opt=CHANGES_NOTHING)
 async def preview_rules(
     services: Given,
     context: Caller,
