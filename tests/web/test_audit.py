@@ -191,12 +191,8 @@ async def test_a_new_tenants_log_begins_with_the_operator_and_nothing_is_told_of
 
     answer = await door.get("/v1/audit-log")
 
-    first = answer.json()["results"][-1]
-    assert (first["actor"], first["action"], first["target"]) == (
-        "operator",
-        "tenant.created",
-        tenant["id"],
-    )
+    (first,) = [row for row in answer.json()["results"] if row["actor"] == "operator"]
+    assert (first["action"], first["target"]) == ("tenant.created", tenant["id"])
     assert made.json()["secret"] not in answer.text
     assert "hush" not in answer.text
     assert str(door.key) not in answer.text
