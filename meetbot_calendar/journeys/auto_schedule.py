@@ -41,7 +41,7 @@ async def switch(
             content = UserContent(attributes=user.attributes, bot_config=bot_config)
             await users.save_content(session, user_id, content, now)
         action = "auto_schedule.enabled" if on else "auto_schedule.disabled"
-        await audit.write(session, now, actor=context.actor, action=action, target=user_id)
+        await audit.write(session, now, by=context, action=action, target=user_id)
         changed = await person(session, context, user_id)
     effects = await decide.redecide(services, context, user_id)
     return Switched(user=changed, effects=effects)
