@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from meetbot_calendar.calendars import freshness
 from meetbot_calendar.calendars.model import Calendar, ConnectionId, Grant, ListedCalendar
 from meetbot_calendar.errors import CalendarGone, GiveUp, MeetbotError, TryLater
-from meetbot_calendar.journeys import grants
+from meetbot_calendar.journeys import grants, restraint
 from meetbot_calendar.journeys.ringing import ring_calendars, ring_decide
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import (
@@ -47,7 +46,7 @@ async def refresh(services: Services, lease: Lease, grant: Grant) -> bool:
     try:
         listed = await services.providers[of.provider].calendars(grant)
     except TryLater as busy:
-        await _hold(services, of, busy)
+        await restraint.hold(services, of, busy)
         return False
     except (CalendarGone, GiveUp):
         return False
@@ -76,13 +75,6 @@ async def _take_over(
             await events.withdraw_calendar(session, lost.id, lost.user_id, now)
             await calendars.retire(session, lost.id, out_of_sight=True)
     await ring_calendars(services, of.tenant_id, fresh)
-
-
-async def _hold(services: Services, of: Calendar, busy: TryLater) -> None:
-    if busy.after is not None:
-        until = services.clock.now() + freshness.obeyed(busy.after)
-        async with services.database.tenant(of.tenant_id) as session:
-            await calendars.hold(session, of.connection_id, until)
 
 
 async def check_gone(services: Services, calendar: Calendar) -> None:

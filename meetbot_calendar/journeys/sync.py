@@ -17,7 +17,7 @@ from meetbot_calendar.errors import (
     ReconnectNeeded,
     TryLater,
 )
-from meetbot_calendar.journeys import grants, listing, rounds
+from meetbot_calendar.journeys import grants, listing, restraint, rounds
 from meetbot_calendar.journeys.ringing import ring_decide, ring_deliveries
 from meetbot_calendar.journeys.rounds import Round
 from meetbot_calendar.journeys.scope import Scope
@@ -208,9 +208,8 @@ async def _set_back(
         due_at = _next_due(services, calendar, outcome, now)
         setback = Setback(code=error.code, detail=error.detail, due_at=due_at)
         await calendar_leases.fail(session, lease, setback, now)
-        if outcome.retry_after is not None:
-            until = now + freshness.obeyed(outcome.retry_after)
-            await calendars.hold(session, calendar.connection_id, until)
+    if isinstance(error, TryLater):
+        await restraint.hold(services, calendar, error)
     if isinstance(error, CalendarGone):
         await listing.check_gone(services, calendar)
 

@@ -17,7 +17,7 @@ from meetbot_calendar.errors import (
     ReconnectNeeded,
     TryLater,
 )
-from meetbot_calendar.journeys import grants
+from meetbot_calendar.journeys import grants, restraint
 from meetbot_calendar.journeys.notices import hash_of
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import calendars, watches
@@ -99,8 +99,7 @@ async def _attended(
     except (ReconnectNeeded, Missing) as refusal:
         error = refusal.detail
     except TryLater as busy:
-        if busy.after is not None:
-            await _hold(services, calendar, now + freshness.obeyed(busy.after))
+        await restraint.hold(services, calendar, busy)
         due_at, error = now + (busy.after or _SOON), busy.detail
     except MeetbotError as fault:
         due_at, error = now + _AGAIN, fault.detail
@@ -108,11 +107,6 @@ async def _attended(
         return Watched(calendar=calendar, outcome=outcome, kept=kept)
     await _settle(services, calendar, push, due_at)
     return Watched(calendar=calendar, outcome=push, error=error)
-
-
-async def _hold(services: Services, calendar: Calendar, until: datetime) -> None:
-    async with services.database.tenant(calendar.tenant_id) as session:
-        await calendars.hold(session, calendar.connection_id, until)
 
 
 async def _look_after(

@@ -30,7 +30,8 @@ async def save_listed(
 ) -> tuple[CalendarId, ...]:
     """Write the calendars that an account shows; returns those that are to be synced from now on.
 
-    What is as it was writes nothing. Calendars that show only who is busy hold no meetings one
+    What is as it was writes nothing. One that lets us see more or less than before is read whole:
+    Graph's changes do not tell of it. Calendars that show only who is busy hold no meetings one
     could join: they are listed, and not selected until they show more.
     """
     statement = select(calendars).where(calendars.c.connection_id == connection.id)
@@ -44,7 +45,9 @@ async def save_listed(
             await _write(session, row, _listed_values(entry, now) | _from_the_beginning(now))
             fresh.append(CalendarId(row.id))
         elif _differs(row, entry):
-            await _write(session, row, _listed_values(entry, now))
+            shows_other = row.selected and row.access_role != entry.access_role
+            anew = _read_anew(now) if shows_other else {}
+            await _write(session, row, _listed_values(entry, now) | anew)
     return tuple(fresh)
 
 
@@ -94,6 +97,12 @@ def _listed_values(entry: ListedCalendar, now: datetime) -> dict[str, Any]:
         "background_color": entry.background_color,
         "updated_at": now,
     }
+
+
+def _read_anew(now: datetime) -> dict[str, Any]:
+    """Have a calendar listed whole; a round that is under way has read something else."""
+    of_the_round = {"lease_id": None, "lease_until": None}
+    return {"cursor": None, "due_at": now, "is_urgent": True, **of_the_round}
 
 
 def _from_the_beginning(now: datetime) -> dict[str, Any]:

@@ -170,3 +170,19 @@ def shared_in(stage: Stage, provider: Provider, email: str) -> tuple[Any, Any]:
     held = stage.hold_meeting("cy@acme.example", "Theirs", 5 * HOUR, calendar=calendar.id)
     edits.touch(stage.world, held.id)
     return calendar, me
+
+
+@both
+async def test_a_calendar_that_lets_us_see_more_is_read_whole(
+    stage: Stage, provider: Provider, email: str
+) -> None:
+    calendar, me = shared_in(stage, provider, email)
+    (held,) = stage.world.state.meetings.values()
+    edits.edit(stage.world, held.id, visibility="private")
+    await stage.onboard(provider, email)
+    veiled = await stage.titles()
+
+    stage.world.directory.share(calendar, me, "writer")
+    await stage.pass_time(POLL)
+
+    assert (veiled, await stage.titles()) == ([None], ["Theirs"])

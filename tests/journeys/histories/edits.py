@@ -4,8 +4,10 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from meetbot_calendar.calendars.model import Provider
 from meetbot_calendar.sandbox import edits
 from meetbot_calendar.sandbox.meetings import Guest
+from meetbot_calendar.sandbox.store import Role
 from tests.journeys.histories.story import CY, DAY, DEE, HOUR, Story
 from tests.journeys.stage import ANN, BOB, MEET
 
@@ -173,15 +175,25 @@ async def open_calendar(story: Story) -> None:
     owner = story.stranger(provider) if theirs else story.account(provider, email)
     made = story.world.directory.add_calendar(owner, f"C{story.dice.randint(0, 999)}")
     if theirs:
-        role = story.dice.choice(("reader", "writer", "freeBusyReader"))
+        role = story.dice.choice(_roles(provider))
         story.world.directory.share(made, story.account(provider, email), role)
+
+
+def _roles(provider: Provider) -> tuple[Role, ...]:
+    """Return what may be seen. Graph v1.0 lists calendars that show only who is busy as any other.
+
+    So a change to or from that is not to be seen there before the window is read anew.
+    """
+    if provider is Provider.OUTLOOK:
+        return ("reader", "writer")
+    return ("reader", "writer", "freeBusyReader")
 
 
 async def share(story: Story) -> None:
     """Share a stranger's calendar, in another role than before, or no more."""
     provider, email = story.person()
     calendar = story.dice.choice(story.calendars_of(story.stranger(provider)))
-    role = story.dice.choice(("reader", "writer", "freeBusyReader", None))
+    role = story.dice.choice((*_roles(provider), None))
     me = story.account(provider, email)
     if role is None:
         story.world.directory.unshare(calendar, me)

@@ -129,5 +129,8 @@ async def _connect_again(story: Story) -> None:
 
 
 async def _backing_off(stage: Stage) -> bool:
-    found = await stage.look("select count(*) from calendars where selected and failures > 0")
+    found = await stage.look(
+        "select count(*) from calendars where selected and (failures > 0 or held_until > :now)",
+        now=stage.now,
+    )
     return bool(found[0])
