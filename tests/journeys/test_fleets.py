@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import steer
+from meetbot_calendar.journeys import policy, steer
 from tests.gateways.fleet_stand import VENDORS, posted
 from tests.journeys.stage import ANN, Stage, set_stage
 
@@ -59,6 +59,19 @@ async def test_a_bot_is_sent_reported_on_and_told_of_once_with_what_it_brought(
     assert bot.content.recording_url == (link.format(made.id) if link else None)
     answers = [answer for report in made.reports for answer in report.answers]
     assert set(answers) == {204, 401}  # what was forged was refused
+
+
+async def test_the_settings_of_a_bot_are_those_of_the_moment_it_leaves(stage: Stage) -> None:
+    stage.hold_meeting(ANN, "Weekly", 2 * MINUTE)
+    await stage.onboard(Provider.GOOGLE, ANN)
+    layers = {"bot_name": "Acme Notes", "recording_settings": {"format": "mp4"}}
+    await policy.change_own(stage.services, stage.context, {"default_bot_config": layers})
+
+    await stage.pass_time(MINUTE)
+
+    (made,) = stage.fleet.bots.values()
+    assert layers.items() <= made.body.items()
+    assert "Weekly" not in f"{made.body}"
 
 
 async def test_a_bot_whose_answer_was_lost_is_asked_about_and_is_one(stage: Stage) -> None:
