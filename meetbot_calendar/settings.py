@@ -197,7 +197,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     graph_url: Annotated[_Outside, "Microsoft Graph."] = "https://graph.microsoft.com/v1.0"
     fleet: Annotated[_Fleet, "Whose API sends the bots; see docs/fleets.md."] = "meetbot"
-    fleet_url: Annotated[str | None, _guarded_web, "Where the fleet is; unset: its vendor's address."] = None
+    fleet_url: Annotated[
+        str | None, _guarded_web, "Where the fleet is; unset: its vendor's address."
+    ] = None
     fleet_api_key: Annotated[_Hidden, "Our key at the fleet."] = None
     fleet_callback_secret: Annotated[_Hidden, "What the fleet signs its reports with."] = None
     poll_interval: Annotated[_Interval, "Seconds between two polls of a connection."] = 300.0
