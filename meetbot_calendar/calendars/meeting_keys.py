@@ -20,6 +20,7 @@ _FOREIGN_UID = b"vCal-Uid\x01\0\0\0"
 
 # "This and following" makes a second series whose UID is the first one's with the split's time.
 _GOOGLE_SPLIT = re.compile(r"(?:_R\d{8}(?:T\d{6}Z?)?)+(?=@google\.com$)")
+_SPLIT_ID = re.compile(r"(?:_R\d{8}(?:T\d{6}Z?)?)+$")
 
 
 def series_uid(ical_uid: str) -> str:
@@ -33,6 +34,11 @@ def series_uid(ical_uid: str) -> str:
     if _GLOBAL_OBJECT_ID.fullmatch(hexadecimal := uid.upper()):
         uid = _foreign_uid(hexadecimal) or _without_date(hexadecimal)
     return _GOOGLE_SPLIT.sub("", uid.strip())
+
+
+def series_family(series_id: str) -> str:
+    """Return the id that both halves of a Google series share when it was split."""
+    return _SPLIT_ID.sub("", series_id)
 
 
 def _without_date(hexadecimal: str) -> str:

@@ -15,8 +15,10 @@ from meetbot_calendar.calendars.model import (
     FetchedEvent,
     Window,
 )
+from meetbot_calendar.calendars.successors import successors
 from meetbot_calendar.deliveries import payloads
 from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.journeys import inheriting
 from meetbot_calendar.journeys.paging import watermark
 from meetbot_calendar.storage import events, messages
 from meetbot_calendar.storage.events import Place, Writing
@@ -78,6 +80,7 @@ async def write(
         return Counts(created=0, updated=0, deleted=0), ()
     seq = await events.next_seq(session, calendar.user_id)
     made = await _add(session, calendar, changes, seq, now)
+    await inheriting.carry(session, calendar, successors(changes), now)
     rewritten = await _rewrite(session, changes, seq, now)
     deleted = [c.before.id for c in changes if c.event is None and c.before is not None]
     await events.remove(session, deleted, seq, now)

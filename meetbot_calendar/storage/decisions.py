@@ -112,7 +112,7 @@ async def overrides_of(
     session: TenantSession, event_ids: Sequence[EventId]
 ) -> Mapping[EventId, Override]:
     """Return what counts of all that people said of these events and of their series."""
-    own = await _own_overrides(session, event_ids)
+    own = await own_overrides(session, event_ids)
     of_series = await series_overrides.of_events(session, event_ids)
     said = {
         event_id: stronger.on(event_id)
@@ -122,9 +122,10 @@ async def overrides_of(
     return own | said
 
 
-async def _own_overrides(
+async def own_overrides(
     session: TenantSession, event_ids: Sequence[EventId]
 ) -> dict[EventId, Override]:
+    """Return what people said of these events themselves."""
     rows = await session.execute(select(overrides).where(overrides.c.event_id.in_(event_ids)))
     return {
         EventId(row.event_id): Override(

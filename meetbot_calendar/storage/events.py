@@ -126,6 +126,16 @@ async def add(
     return tuple(EventId(str(row["id"])) for row in rows)
 
 
+async def ids_of(
+    session: TenantSession, calendar_id: CalendarId, platform_ids: Collection[str]
+) -> dict[str, EventId]:
+    """Return our ids of a calendar's events by the provider's."""
+    statement = select(events.c.platform_id, events.c.id).where(
+        events.c.calendar_id == calendar_id, events.c.platform_id.in_(list(platform_ids))
+    )
+    return {row.platform_id: EventId(row.id) for row in await session.execute(statement)}
+
+
 async def rewrite(
     session: TenantSession, event_id: EventId, writing: Writing, seq: int, now: datetime
 ) -> None:

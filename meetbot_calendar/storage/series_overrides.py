@@ -67,6 +67,15 @@ async def of_slot(
     return tuple(_override_of(session, row) for row in await session.execute(statement))
 
 
+async def of_series(
+    session: TenantSession, calendar_id: CalendarId, series_id: str
+) -> tuple[SeriesOverride, ...]:
+    """Return all that was said of one series, oldest first."""
+    statement = select(series_overrides).where(_of_series(calendar_id, series_id))
+    found = await session.execute(statement.order_by(series_overrides.c.created_at))
+    return tuple(_override_of(session, row) for row in found)
+
+
 async def of_user(session: TenantSession, user_id: CalendarUserId) -> tuple[SeriesOverride, ...]:
     """Return all that a person said of whole series, oldest first."""
     statement = (

@@ -1,0 +1,65 @@
+"""A series that moves or is split keeps what a person said of it and of its occurrences."""
+
+from datetime import timedelta
+
+import pytest
+
+from meetbot_calendar.calendars.model import Provider
+from meetbot_calendar.sandbox.edits import move, split
+from tests.journeys.stage import ANN, PEOPLE, Stage
+from tests.journeys.test_by_hand import DAILY, DAY, EVE, HOUR, WEEKLY, at_desk
+
+SOON = timedelta(minutes=6)
+
+
+@pytest.mark.parametrize(("provider", "email"), PEOPLE)
+@pytest.mark.parametrize("by", [HOUR, DAY])
+async def test_a_series_that_moves_takes_along_what_was_said_of_single_occurrences(
+    stage: Stage, provider: Provider, email: str, by: timedelta
+) -> None:
+    series = stage.hold_meeting(email, "Weekly", 2 * HOUR, recurrence=f"{WEEKLY};COUNT=8")
+    user_id = await stage.onboard(provider, email)
+    desk = await at_desk(stage, provider, email)
+    assert desk.user_id == user_id
+    _, second, third, *_ = await stage.events()
+    await desk.schedule(second, bot_config=EVE)
+    await desk.unschedule(third)
+
+    begin = series.start
+    move(stage.world, series.id, begin + by, series.end + by)
+    await stage.pass_time(SOON)
+
+    coming = [bot for bot in await stage.bots() if bot.status == "scheduled"]
+    starts = {bot.start - by for bot in coming}
+    (eve,) = [bot for bot in coming if bot.source == "manual"]
+    assert (eve.start - by, eve.content.bot_config) == (begin + 7 * DAY, EVE)
+    assert begin + 14 * DAY not in starts
+    assert len(coming) >= 3
+
+
+async def test_the_second_half_of_a_split_series_is_what_the_whole_was(stage: Stage) -> None:
+    series = stage.hold_meeting(ANN, "Daily", 2 * HOUR, recurrence=f"{DAILY};COUNT=9")
+    desk = await at_desk(stage, Provider.GOOGLE, ANN)
+    first, _, third, *_ = await stage.events()
+    await desk.schedule(first, all_occurrences=True, limit=4)
+    await stage.pass_time(SOON)
+    await desk.unschedule(third)
+
+    split(stage.world, series.id, "20261124T140000Z")
+    await stage.pass_time(SOON)
+
+    found = [row[0] for row in await desk.bots() if row[1] == "scheduled"]
+    assert found == ["11-23 14:00", "11-24 14:00", "11-26 14:00"]
+
+
+async def test_a_followed_series_that_is_split_is_followed_on(stage: Stage) -> None:
+    series = stage.hold_meeting(ANN, "Daily", 2 * HOUR, recurrence=f"{DAILY};COUNT=9")
+    desk = await at_desk(stage, Provider.GOOGLE, ANN)
+    first, *_ = await stage.events()
+    await desk.schedule(first, follow=True)
+
+    split(stage.world, series.id, "20261124T140000Z")
+    await stage.pass_time(SOON)
+    await stage.pass_time(DAY)
+
+    assert [row[0] for row in await desk.bots()] == ["11-23 14:00", "11-24 14:00"]
