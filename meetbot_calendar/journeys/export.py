@@ -26,8 +26,10 @@ from meetbot_calendar.storage.decisions import Override
 from meetbot_calendar.storage.event_lists import EventFilter, ListedEvent
 from meetbot_calendar.storage.rule_sets import SavedRules
 from meetbot_calendar.storage.series import StoredSeries
+from tenants.api_keys import ApiKey
 from tenants.identity import CalendarUser, CalendarUserId, TenantContext
-from tenants.storage import audit
+from tenants.storage import api_keys, audit
+from tenants.storage.audit import AuditEntry
 from tenants.storage.paging import Keyset
 from tenants.storage.session import TenantSession
 
@@ -50,12 +52,14 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     series_overrides: tuple[SeriesOverride, ...]
     bots: tuple[Bot, ...]
     messages: tuple[Message, ...]
+    api_keys: tuple[ApiKey, ...]
+    audit_entries: tuple[AuditEntry, ...]
 
 
 async def export_user(
     services: Services, context: TenantContext, user_id: CalendarUserId
 ) -> Export:
-    """Gather everything, as it stands in one transaction."""
+    """Gather everything, as it stands in one transaction; a grant is told to nobody."""
     async with services.database.tenant(context.tenant_id) as session:
         user = await person(session, context, user_id)
         now = services.clock.now()
@@ -64,6 +68,7 @@ async def export_user(
         bots = await _bots(session, user_id)
         said = await decisions.overrides_of(session, [row.event.id for row in events])
         ids = [bot.id for bot in bots]
+        keys = await api_keys.of_user(session, user_id)
         return Export(
             exported_at=now,
             user=user,
@@ -76,6 +81,8 @@ async def export_user(
             series_overrides=await series_overrides.of_user(session, user_id),
             bots=bots,
             messages=tuple([m async for m in erasure.messages_of(session, user_id, ids)]),
+            api_keys=keys,
+            audit_entries=await audit.of_person(session, user_id, [key.id for key in keys]),
         )
 
 

@@ -56,6 +56,7 @@ _REFUSALS = {
     "409": "Something else already stands there",
     "413": "The body is larger than 1 MiB",
     "422": "Places in the body are wrong; each is named",
+    "429": "You ask too often; `Retry-After` says how many seconds to wait",
     "503": "A part of the service, or the provider, cannot be reached",
 }
 _GENERIC = re.compile(r"PageOf_[\w.]*\.(\w+?)View_")

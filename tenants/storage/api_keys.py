@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row, insert, or_, select, update
 
 from tenants.api_keys import ApiKey
-from tenants.identity import ApiKeyId
+from tenants.identity import ApiKeyId, CalendarUserId
 from tenants.storage.paging import Keyset, Page, page_of
 from tenants.storage.session import GateSession, OperatorSession, TenantSession
 from tenants.storage.tables import api_keys
@@ -39,6 +39,12 @@ async def add(session: TenantSession | OperatorSession, key: ApiKey, key_hash: b
 async def page(session: TenantSession, keyset: Keyset) -> Page:
     """List keys, newest first; revoked ones stay to be seen."""
     return await page_of(session, select(api_keys), [api_keys.c.id], keyset, descending=True)
+
+
+async def of_user(session: TenantSession, user_id: CalendarUserId) -> tuple[ApiKey, ...]:
+    """Return the keys that are bound to a person, oldest first."""
+    statement = select(api_keys).where(api_keys.c.user_id == user_id).order_by(api_keys.c.id)
+    return tuple(key_of(row) for row in await session.execute(statement))
 
 
 async def revoke(session: TenantSession, key_id: ApiKeyId, now: datetime) -> bool:

@@ -3,14 +3,14 @@
 Rows are added, never changed, and deleted by the purge of what a tenant keeps no longer alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, delete, insert, or_, select
 
-from tenants.identity import TenantContext, new_id
+from tenants.identity import CalendarUserId, TenantContext, new_id
 from tenants.storage.paging import Keyset, Page, page_of
 from tenants.storage.session import PurgeSession, TenantSession
 from tenants.storage.tables import audit_log
@@ -83,6 +83,16 @@ async def page(session: TenantSession, which: AuditFilter, keyset: Keyset) -> Pa
     if which.end is not None:
         statement = statement.where(audit_log.c.at < which.end)
     return await page_of(session, statement, [audit_log.c.id], keyset, descending=True)
+
+
+async def of_person(
+    session: TenantSession, user_id: CalendarUserId, key_ids: Collection[str]
+) -> tuple[AuditEntry, ...]:
+    """Return what was done by a person or by their keys, and what was done to them."""
+    by_them = audit_log.c.actor.in_([user_id, f"consent:{user_id}", *key_ids])
+    statement = select(audit_log).where(or_(by_them, audit_log.c.target == user_id))
+    rows = await session.execute(statement.order_by(audit_log.c.id))
+    return tuple(entry_of(session, row) for row in rows)
 
 
 async def purge(session: PurgeSession, limit: int) -> int:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from meetbot_calendar.storage.tables import bots, connections, events, messages
+from meetbot_calendar.storage.tables import bots, connections, events, messages, metadata
 from tenants.storage.tables import api_keys, calendar_users
 from tests.journeys.stage import ANN, MEET
 from tests.web.staged import RECORD_ALL, Staged
@@ -32,6 +32,41 @@ async def test_an_export_holds_everything_but_the_grant(staged: Staged) -> None:
         "bot.scheduled",
     }
     assert "refresh_token" not in answer.text
+
+
+# Where an export tells of each table that holds something of one person.
+TOLD_IN = {
+    "api_keys": "api_keys",
+    "calendars": "calendars",
+    "connections": "connections",
+    "events": "events",
+    "rule_sets": "rules",
+    "series": "series",
+    "series_overrides": "series_overrides",
+    "bot_events": "bots",  # each bot names its people and its events
+    "oauth_states": None,  # a secret of ten minutes, and nothing else
+}
+
+
+async def test_an_export_tells_of_every_table_that_knows_a_person(staged: Staged) -> None:
+    await staged.meet("Kick-off", link=MEET)
+    ann = await staged.ann()
+    await staged.door.put(f"/v1/calendar/users/{ann}/rules", RECORD_ALL)
+    hers = await staged.person_key(ann)
+    await hers.put(f"/v1/calendar/users/{ann}/rules", RECORD_ALL)
+
+    found = (await hers.get(f"/v1/calendar/users/{ann}/export")).json()
+
+    tables = {t.name for t in metadata.sorted_tables if "user_id" in t.columns}
+    assert tables == TOLD_IN.keys()
+    assert {told for told in TOLD_IN.values() if told} <= found.keys()
+    (key,) = found["api_keys"]
+    assert (key["name"], key["user_id"]) == ("phone", ann)
+    assert {(e["action"], e["actor"]) for e in found["audit_entries"]} >= {
+        ("connection.made", f"consent:{ann}"),
+        ("rules.saved", key["id"]),
+        ("calendar_user.exported", key["id"]),
+    }
 
 
 @pytest.mark.parametrize("before", [timedelta(0), timedelta(minutes=59)])

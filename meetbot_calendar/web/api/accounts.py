@@ -9,7 +9,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import QueryParameter, SkipValidation
 
 from meetbot_calendar.journeys import accounts
-from meetbot_calendar.journeys.accounts import AuditFilter
+from meetbot_calendar.journeys.accounts import AuditEntry, AuditFilter
 from meetbot_calendar.web.api.parts import (
     PAGED,
     Caller,
@@ -58,6 +58,19 @@ class AuditView(msgspec.Struct, frozen=True, kw_only=True):
     target: str | None
     address: str | None
     details: dict[str, Any]
+
+
+def audit_view(entry: AuditEntry) -> AuditView:
+    """Write one entry of the log."""
+    return AuditView(
+        id=entry.id,
+        at=utc(entry.at),
+        actor=entry.actor,
+        action=entry.action,
+        target=entry.target,
+        address=entry.address,
+        details=entry.details,
+    )
 
 
 @get("/usage")
@@ -110,21 +123,7 @@ async def list_audit_log(
 ) -> PageOf[AuditView]:
     """List who did what, to what, when and from where; newest first."""
     listed = await accounts.list_audit(services, context, which, wish)
-    return page_of(
-        listed,
-        tuple(
-            AuditView(
-                id=entry.id,
-                at=utc(entry.at),
-                actor=entry.actor,
-                action=entry.action,
-                target=entry.target,
-                address=entry.address,
-                details=entry.details,
-            )
-            for entry in listed.results
-        ),
-    )
+    return page_of(listed, tuple(audit_view(entry) for entry in listed.results))
 
 
 router = Router(

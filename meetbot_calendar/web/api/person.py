@@ -12,6 +12,7 @@ from meetbot_calendar.calendars.recurrence import rule_of
 from meetbot_calendar.journeys import export
 from meetbot_calendar.journeys.export import Export, StoredSeries
 from meetbot_calendar.journeys.reading import calendar_state
+from meetbot_calendar.web.api.accounts import AuditView, audit_view
 from meetbot_calendar.web.api.bots import BotView, bot_view
 from meetbot_calendar.web.api.calendars import (
     CalendarView,
@@ -20,6 +21,7 @@ from meetbot_calendar.web.api.calendars import (
     connection_view,
 )
 from meetbot_calendar.web.api.events import EventView, event_view
+from meetbot_calendar.web.api.keys import KeyView, key_view
 from meetbot_calendar.web.api.outbox import MessageView, message_view
 from meetbot_calendar.web.api.parts import CALLER, Caller, Given, utc, utc_or_none
 from meetbot_calendar.web.api.rules import VersionView, version_view
@@ -84,6 +86,8 @@ class ExportView(msgspec.Struct, frozen=True, kw_only=True):
     series_overrides: tuple[SeriesOverrideView, ...]
     bots: tuple[BotView, ...]
     messages: tuple[MessageView, ...]
+    api_keys: tuple[KeyView, ...]
+    audit_entries: tuple[AuditView, ...]
 
 
 def _export(found: Export) -> ExportView:
@@ -116,6 +120,8 @@ def _export(found: Export) -> ExportView:
         series_overrides=tuple(_series_override(each) for each in found.series_overrides),
         bots=tuple(bot_view(bot) for bot in found.bots),
         messages=tuple(message_view(message) for message in found.messages),
+        api_keys=tuple(key_view(key) for key in found.api_keys),
+        audit_entries=tuple(audit_view(entry) for entry in found.audit_entries),
     )
 
 
