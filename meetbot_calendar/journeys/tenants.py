@@ -68,6 +68,8 @@ async def create_tenant(
         if known is None:
             await directory.create(operator, tenant)
             await api_keys.add(operator, fresh.key, hash_of(fresh.secret))
+    if known is not None and known.closing_at is not None:
+        raise _closing()
     if known is not None:
         return await _again(services, known, wish, str(idempotency_key))
     created = Created(tenant=tenant, key=fresh.key, secret=fresh.secret)
@@ -79,6 +81,10 @@ async def create_tenant(
     if idempotency_key is not None:
         await _keep(services, created, wish, idempotency_key)
     return created
+
+
+def _closing() -> Conflict:
+    return Conflict("The tenant is being removed.", code="tenant_closing")
 
 
 async def _prepare(services: Services, tenant_id: TenantId, now: datetime) -> None:
@@ -194,7 +200,7 @@ async def change_tenant(services: Services, tenant_id: TenantId, change: TenantC
         found = await directory.change(operator, tenant_id, values, now)
     if found is None:
         await read_tenant(services, tenant_id)
-        raise Conflict("The tenant is being removed.", code="tenant_closing")
+        raise _closing()
     async with services.database.tenant(tenant_id) as session:
         await audit.write(
             session,

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from meetbot_calendar.journeys import closing
+from tenants.identity import TenantId
 from tests.web.house import OpenHouse
 
 
@@ -62,6 +64,23 @@ async def test_a_removed_tenants_keys_open_nothing_and_its_own_key_is_destroyed(
     assert (await door.get("/v1/tenant")).status_code == 401
     assert (await house.operator.get("/v1/tenants")).json()["results"] == []
     assert (len(kept_before), len(_files_of(tmp_path, tenant["id"]))) == (1, 0)
+
+
+async def test_a_tenant_that_is_being_removed_is_neither_changed_nor_made_again(
+    house: OpenHouse,
+) -> None:
+    made = await house.operator.post("/v1/tenants", {"name": "Acme"}, Idempotency_Key="once")
+    tenant_id = made.json()["tenant"]["id"]
+    await closing.shut(house.services, TenantId(tenant_id))
+
+    shown = (await house.operator.get(f"/v1/tenants/{tenant_id}")).json()
+    answers = [
+        await house.operator.patch(f"/v1/tenants/{tenant_id}", {"name": "Saved"}),
+        await house.operator.post("/v1/tenants", {"name": "Acme"}, Idempotency_Key="once"),
+    ]
+
+    assert shown["closing"] == {"since": "2026-11-20T12:00:00Z", "bots": 0, "connections": 0}
+    assert [(a.status_code, a.json()["code"]) for a in answers] == [(409, "tenant_closing")] * 2
 
 
 def _files_of(folder: Path, tenant_id: str) -> list[Path]:
