@@ -94,6 +94,18 @@ async def test_microsoft_is_another_name_and_others_accounts_stay(staged: Staged
     assert [bot.status for bot in await by_start(staged)] == ["completed", "scheduled"]
 
 
+async def test_a_bot_that_another_account_wants_as_well_is_not_cancelled(staged: Staged) -> None:
+    staged.stage.hold_meeting(ANN, "Together", HOUR, BOB)
+    await staged.stage.onboard(Provider.GOOGLE, ANN)
+    await staged.stage.onboard(Provider.OUTLOOK, BOB)
+
+    gone = await staged.door.delete(path_of("google", ANN))
+
+    (bot,) = await staged.stage.bots()
+    assert (gone.json()["events_deleted"], gone.json()["schedules_cancelled"]) == (1, 0)
+    assert bot.status == "scheduled"
+
+
 async def test_what_is_left_can_be_synced(staged: Staged) -> None:
     await onboarded(staged, Provider.GOOGLE, ANN)
     await staged.stage.onboard(Provider.OUTLOOK, BOB)

@@ -23,7 +23,7 @@ CALENDAR = "/api/v1/calendar"
 TEAMS = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_{0:04}%40thread.v2/0"
 RULE = "FREQ=WEEKLY;BYDAY=MO,WE,FR"
 HOUR = timedelta(hours=1)
-SINGLES = 45  # with the series more than a page of fifty
+SINGLES = 30  # with the series more than two pages of twenty
 
 
 class Reader(msgspec.Struct, kw_only=True):
@@ -35,7 +35,7 @@ class Reader(msgspec.Struct, kw_only=True):
     client: Door
     user_id: str
     secrets: Json
-    fresh: list[str] = []
+    has_all: bool = False
     event: Json = {}
     bot_id: str = ""
     cursor: str = ""
@@ -80,7 +80,9 @@ class Reader(msgspec.Struct, kw_only=True):
 
     async def choose(self, *, recurring: bool) -> None:
         """Turn to a meeting to come, which has no bot."""
-        await self.client.post(f"{CALENDAR}/auto-schedule/disable")
+        if self.has_all:
+            await self.client.post(f"{CALENDAR}/auto-schedule/disable")
+            self.has_all = False
         rows = (await self.get("get_events?limit=100"))["results"]
         title = "Weekly Team Standup" if recurring else "Review"
         self.event = next(
@@ -134,6 +136,7 @@ async def repeating(reader: Reader, request: Request) -> None:
 async def enabled(reader: Reader, request: Request) -> None:
     """Let everything be scheduled, by the settings that the guide goes on to show."""
     del request
+    reader.has_all = True
     body = {"bot_name": "MeetStream Auto Bot", "audio_required": True, "video_required": False}
     await reader.client.post(f"{CALENDAR}/auto-schedule/enable", {"default_bot_config": body})
 
@@ -200,8 +203,9 @@ async def test_every_request_of_the_guide_is_answered_as_it_says(
         if answer.status_code not in (200, 201):
             wrong.append(f"{request.section}: {request.name}: {answer.status_code} {answer.text}")
             continue
-        alike = "GET events" if request.name == "GET get_events" else request.name
-        documented: Any = shown.answers.get(alike, {})
+        documented: Any = shown.answers.get(request.name, {})
+        if request.name == "GET get_events":
+            documented = {"results": shown.answers["GET events"]["results"]}
         wrong += [f"{request.name}: {what}" for what in misfits(documented, answer.json())]
 
     assert wrong == []
