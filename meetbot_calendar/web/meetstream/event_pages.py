@@ -7,9 +7,11 @@ import msgspec
 from litestar.di import NamedDependency, Provide
 from litestar.params import QueryParameter, SkipValidation
 
+from meetbot_calendar.calendars.model import Provider
 from meetbot_calendar.errors import Fault, Invalid
 from meetbot_calendar.journeys.paging import PageWish
 from meetbot_calendar.journeys.reading import EventFilter
+from meetbot_calendar.web.api.parts import LaterInstant
 from meetbot_calendar.web.meetstream.scopes import SCOPED, Scoped
 from meetbot_calendar.web.meetstream.words import instant_of
 
@@ -46,11 +48,31 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Cursor(msgspec.Struct, frozen=True, kw_only=True):
-    """What a cursor remembers: a later page is asked for with nothing else."""
+    """What a cursor remembers: a later page is asked for with nothing else.
 
-    which: EventFilter
-    limit: int
-    at: str
+    It comes back from outside, so it is held to the bounds of what was asked for at first.
+    """
+
+    time_min: LaterInstant | None
+    time_max: LaterInstant | None
+    platform_calendar_id: Annotated[str, msgspec.Meta(max_length=1024, pattern=_TEXT)] | None
+    provider: Provider | None
+    account_id: Annotated[str, msgspec.Meta(max_length=254, pattern=_TEXT)] | None
+    unique: bool
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)]
+    at: Annotated[str, msgspec.Meta(max_length=512)]
+
+    @property
+    def which(self) -> EventFilter:
+        """Return what was listed."""
+        return EventFilter(
+            time_min=self.time_min,
+            time_max=self.time_max,
+            platform_calendar_id=self.platform_calendar_id,
+            provider=self.provider,
+            account_id=self.account_id,
+            unique=self.unique,
+        )
 
 
 def wanted(
@@ -83,11 +105,9 @@ def wanted(
 
 def _resumed(kept: _Cursor, given: EventFilter, limit: int | None) -> Wanted:
     """Go on where a cursor stands; filters may be said again, not changed."""
-    said = {
-        name: value for name, value in msgspec.structs.asdict(given).items() if value is not None
-    }
-    said = {name: value for name, value in said.items() if value is not False}
-    if any(getattr(kept.which, name) != value for name, value in said.items()):
+    asked = msgspec.structs.asdict(given).items()
+    said = [(name, value) for name, value in asked if value not in (None, False)]
+    if any(getattr(kept, name) != value for name, value in said):
         raise _refused("This cursor belongs to other filters.")
     wish = PageWish(limit=limit or kept.limit, cursor=kept.at)
     return Wanted(which=kept.which, wish=wish, is_later_page=True)
@@ -110,7 +130,17 @@ def cursor_of(which: EventFilter, limit: int, at: str | None) -> str | None:
     """Write where a page stands, and which list it is of; None where there is no such page."""
     if at is None:
         return None
-    text = msgspec.json.encode(_Cursor(which=which, limit=limit, at=at))
+    kept = _Cursor(
+        time_min=which.time_min,
+        time_max=which.time_max,
+        platform_calendar_id=which.platform_calendar_id,
+        provider=which.provider,
+        account_id=which.account_id,
+        unique=which.unique,
+        limit=limit,
+        at=at,
+    )
+    text = msgspec.json.encode(kept)
     return urlsafe_b64encode(text).rstrip(b"=").decode()
 
 

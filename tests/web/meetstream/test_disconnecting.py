@@ -1,5 +1,6 @@
 """Disconnecting accounts, as a MeetStream client does it."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -104,6 +105,17 @@ async def test_a_bot_that_another_account_wants_as_well_is_not_cancelled(staged:
     (bot,) = await staged.stage.bots()
     assert (gone.json()["events_deleted"], gone.json()["schedules_cancelled"]) == (1, 0)
     assert bot.status == "scheduled"
+
+
+async def test_of_two_who_disconnect_at_once_one_does(staged: Staged) -> None:
+    await staged.stage.onboard(Provider.GOOGLE, ANN)
+    path = path_of("google", ANN)
+
+    answers = await asyncio.gather(staged.door.delete(path), staged.door.delete(path))
+
+    told = [kind for kind, _ in await staged.stage.told() if kind == "calendar.disconnected"]
+    assert sorted(answer.status_code for answer in answers) == [200, 404]
+    assert told == ["calendar.disconnected"]
 
 
 async def test_what_is_left_can_be_synced(staged: Staged) -> None:

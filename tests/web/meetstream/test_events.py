@@ -1,7 +1,10 @@
 """``GET events`` and ``get_events``, as a MeetStream client reads them."""
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import timedelta
 from typing import Any
+
+import msgspec
 
 from meetbot_calendar.calendars.model import Provider
 from meetbot_calendar.sandbox import edits
@@ -166,6 +169,34 @@ async def test_a_cursor_of_another_list_or_person_is_refused(staged: Staged) -> 
 
     assert [answer.status_code for answer in refused] == [400] * 4
     assert {answer.json()["code"] for answer in refused} == {"invalid_cursor"}
+
+
+async def test_a_cursor_that_was_tampered_with_reaches_no_further(staged: Staged) -> None:
+    await many(staged, 3)
+    cursor = (await listed(staged, f"{STORED}?limit=2"))["next"]
+    kept: Json = msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    bent: list[Json] = [
+        {"limit": 1_000_000},
+        {"limit": 0},
+        {"platform_calendar_id": "\x00"},
+        {"account_id": "\x00"},
+        {"time_min": "2026-11-23T00:00:00"},
+        {"provider": "yahoo"},
+        {"at": "nonsense"},
+    ]
+
+    refused = [
+        await staged.door.get(f"{STORED}?cursor={written(kept | change)}") for change in bent
+    ]
+    moved = await staged.door.get(f"{STORED}?cursor={written(kept | {'limit': 1})}")
+
+    assert [answer.status_code for answer in refused] == [400] * len(bent)
+    assert {answer.json()["code"] for answer in refused} == {"invalid_cursor"}
+    assert len(moved.json()["results"]) == 1
+
+
+def written(kept: Json) -> str:
+    return urlsafe_b64encode(msgspec.json.encode(kept)).rstrip(b"=").decode()
 
 
 async def only(staged: Staged, customer_user_id: str) -> str:
