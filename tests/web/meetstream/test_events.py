@@ -256,6 +256,33 @@ async def test_copies_of_a_meeting_are_shown_once_on_request(staged: Staged) -> 
     assert ids(first) + ids(second) == ids(unique)
 
 
+async def test_a_copy_that_was_deleted_does_not_hide_the_one_that_stands(staged: Staged) -> None:
+    world = staged.stage.world
+    meeting = staged.stage.hold_meeting(BOB, "Together", HOUR, ANN)
+    await staged.stage.onboard(Provider.GOOGLE, ANN)
+    await staged.stage.pass_time(timedelta(seconds=1))
+    await staged.stage.onboard(Provider.OUTLOOK, BOB)
+    hers = world.directory.account("google", ANN)
+    assert hers is not None
+    edits.delete_copy(world, meeting.id, hers)
+    await staged.stage.settle()
+
+    unique = await listed(staged, f"{STORED}?cleanup_duplicates=true")
+
+    assert [row["account_id"] for row in unique["results"]] == [BOB]
+
+
+async def test_only_the_account_that_is_asked_for_is_synced(staged: Staged) -> None:
+    await staged.stage.onboard(Provider.GOOGLE, ANN)
+    await staged.stage.onboard(Provider.OUTLOOK, BOB)
+    staged.stage.world.faults.add("microsoft", "503_json", -1)
+
+    hers = await listed(staged, f"{EVENTS}?sync=true&provider=google")
+    his = await listed(staged, f"{EVENTS}?sync=true&account_id={BOB}")
+
+    assert (hers["partial_errors"], list(his["partial_errors"])) == ({}, [f"outlook::{BOB}"])
+
+
 async def test_an_account_that_cannot_be_synced_is_shown_as_it_was(staged: Staged) -> None:
     staged.stage.hold_meeting(ANN, "Hers", HOUR, link=ZOOM)
     staged.stage.hold_meeting(BOB, "His", 2 * HOUR)
