@@ -29,6 +29,7 @@ from tenants.identity import CalendarUserId, TenantContext, TenantId
 from tenants.storage.session import TenantSession
 
 _PATIENCE = 300.0  # seconds one round may take before another worker may try
+_ENDLESS = "endless_round"  # a place from which the provider's pages never end is as good as lost
 _TURN = 2.0  # seconds until a calendar whose mailbox is being read is tried again
 _WAIT = 60.0  # seconds a "sync now" waits for its answer
 _LOOK_AGAIN = 0.25
@@ -106,7 +107,9 @@ async def _read_and_record(
     window, full = _window(services, calendar, now)
     try:
         taken = await _read(services, calendar, grant, window, full=full)
-    except CursorExpired:
+    except (CursorExpired, TryLater) as lost:
+        if full or not (isinstance(lost, CursorExpired) or lost.code == _ENDLESS):
+            raise
         window = _new_window(services, now)
         taken = await _read(services, calendar, grant, window, full=True)
     return await _record(services, lease, taken, window, listed_at=now if listed else None)

@@ -360,13 +360,28 @@ async def test_a_round_that_never_ends_is_endless_though_its_links_differ(
     microsoft: Microsoft, limits: Limits
 ) -> None:
     microsoft.meeting()
+    first = await microsoft.round()
+    microsoft.site.heard.clear()
     microsoft.site.world.faults.add("microsoft.delta", "endless", times=ALWAYS)
 
     with pytest.raises(TryLater) as endless:
-        await microsoft.round(limits=limits)
+        await microsoft.round(first.cursor, limits=limits)
 
     assert endless.value.code == "endless_round"
     assert len(microsoft.site.heard) <= 5
+
+
+async def test_a_first_round_that_never_ends_is_read_from_the_plain_view(
+    microsoft: Microsoft,
+) -> None:
+    microsoft.meeting()
+    microsoft.site.world.faults.add("microsoft.delta", "endless", times=ALWAYS)
+
+    found = await microsoft.round()
+
+    assert titles(found) == ["Standup"]
+    assert found.cursor is None
+    assert len(microsoft.site.heard) < 30
 
 
 async def test_links_that_turn_in_a_circle_are_an_endless_round(microsoft: Microsoft) -> None:

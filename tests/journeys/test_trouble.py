@@ -351,3 +351,35 @@ async def test_a_calendar_that_was_throttled_is_not_let_go_at_the_first_refusal(
     await sync.sync(stage.services, stage.context.tenant_id, calendar.id)
 
     assert (await stage.calendars(user_id))["Team"].selected
+
+
+async def test_a_delta_that_never_ends_is_gone_round_by_the_plain_view(stage: Stage) -> None:
+    provider, email = PEOPLE[1]
+    await stage.onboard(provider, email)
+    silence(stage)
+    stage.world.faults.add(EVENTS[provider], "endless", times=-1)
+    seen = []
+
+    for title in ("First", "Second"):
+        stage.hold_meeting(email, title, 5 * HOUR)
+        await stage.pass_time(POLL)
+        seen.append(await stage.titles())
+    stage.world.faults.clear(EVENTS[provider])
+    stage.hold_meeting(email, "Third", 6 * HOUR)
+    await stage.pass_time(POLL)
+
+    assert seen == [["First"], ["First", "Second"]]
+    assert await stage.titles() == ["First", "Second", "Third"]
+    assert await stage.look("select cursor is null from calendars") == [False]
+
+
+async def test_pages_that_turn_in_a_circle_end_in_a_full_listing(stage: Stage) -> None:
+    provider, email = PEOPLE[0]
+    await stage.onboard(provider, email)
+    silence(stage)
+    stage.world.faults.add(EVENTS[provider], "loop_pages", times=2)
+    stage.hold_meeting(email, "New", 5 * HOUR)
+
+    await stage.pass_time(POLL)
+
+    assert await stage.titles() == ["New"]

@@ -18,9 +18,10 @@ from meetbot_calendar.calendars.model import (
     Window,
 )
 from meetbot_calendar.calendars.provider import CalendarRef
-from meetbot_calendar.errors import CalendarGone, CursorExpired, GiveUp
+from meetbot_calendar.errors import CalendarGone, CursorExpired, GiveUp, TryLater
 from meetbot_calendar.gateways.microsoft import wire
 from meetbot_calendar.gateways.microsoft.graph import AT_ONCE, Mailbox
+from meetbot_calendar.gateways.rounds import ENDLESS
 from meetbot_calendar.gateways.untrusted import Json
 
 
@@ -55,14 +56,26 @@ class DeltaRound:
 
     async def _walk(self, cursor: str | None) -> tuple[list[Json], str | None]:
         if cursor is None:
-            path = f"{self._view}/calendarView/delta"
-            return await self._mailbox.walk(path, "calendar", self._bounds)
+            return await self._from_the_beginning()
         if not self._mailbox.owns(cursor):
             raise CursorExpired("the sync position is of another Graph")
         try:
             return await self._mailbox.walk(cursor, "calendar")
         except GiveUp as error:  # a delta link that Graph cannot read any more
             raise CursorExpired("Microsoft does not take the sync position") from error
+
+    async def _from_the_beginning(self) -> tuple[list[Json], str | None]:
+        """Read the whole window; without a delta link where Graph's delta of it never ends.
+
+        For some mailboxes it does not (providers.md 6.4): then the plain view is read each time.
+        """
+        view = f"{self._view}/calendarView"
+        try:
+            return await self._mailbox.walk(f"{view}/delta", "calendar", self._bounds)
+        except TryLater as endless:
+            if endless.code != ENDLESS:
+                raise
+        return await self._mailbox.walk(view, "calendar", self._bounds)
 
     def _loose(self, rows: list[Json], *, is_first: bool) -> ChangePage:
         """Make the page of all that is not of a series.

@@ -110,7 +110,9 @@ class Mailbox:
             turns.turn(link)
             body = await self.read(link, about, params)
             params = None  # a next link carries its own
-            rows += children(body, "value")
+            page = children(body, "value")
+            rows += page
+            turns.told(f"{text(row, 'id')} {text(row, '@odata.etag')}" for row in page)
             link, end = text(body, "@odata.nextLink"), text(body, "@odata.deltaLink")
             if link is not None and not self.owns(link):
                 raise TryLater("Graph's link leads elsewhere", code="foreign_link")
