@@ -18,6 +18,7 @@ from meetbot_calendar.calendars.model import (
     EventContent,
     FetchedEvent,
     LinkField,
+    MeetingLink,
     Platform,
     Span,
     StoredEvent,
@@ -141,7 +142,15 @@ def with_link(event: FetchedEvent) -> tuple[FetchedEvent, Platform | None]:
     """
     named = event.content.meeting_url
     found = find_link((LinkField("url", named),) if named else event.link_fields)
-    content = msgspec.structs.replace(event.content, meeting_url=found.url if found else None)
+    links = tuple(
+        MeetingLink(url=each.url, platform=each.platform, place=each.place)
+        for each in (found.candidates if found else ())
+    )
+    content = msgspec.structs.replace(
+        event.content,
+        meeting_url=found.url if found else None,
+        meeting_links=event.content.meeting_links if named else links,
+    )
     return msgspec.structs.replace(event, content=content), found.platform if found else None
 
 
@@ -179,6 +188,7 @@ def _plain(content: EventContent) -> EventContent:
         description=content.description or None,
         location=content.location or None,
         attendees=tuple(sorted(content.attendees, key=repr)),
+        meeting_links=(),  # what else is linked stands in the texts, or is joined by nobody
         raw={},
     )
 

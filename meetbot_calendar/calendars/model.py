@@ -136,8 +136,16 @@ class LinkField(msgspec.Struct, frozen=True):
     text: str
 
 
+class MeetingLink(msgspec.Struct, frozen=True, kw_only=True):
+    """One meeting that an event names, and the place where it does."""
+
+    url: str
+    platform: Platform
+    place: str
+
+
 class EventContent(msgspec.Struct, frozen=True, kw_only=True):
-    """What an event says: everything of it that is stored sealed."""
+    """What an event says, stored sealed; the first of ``meeting_links`` is ``meeting_url``."""
 
     title: str | None = None
     description: str | None = None
@@ -150,6 +158,7 @@ class EventContent(msgspec.Struct, frozen=True, kw_only=True):
     show_as: ShowAs = "busy"
     event_type: EventType = "default"
     meeting_url: str | None = None
+    meeting_links: tuple[MeetingLink, ...] = ()
     raw: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -237,10 +246,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Calendar(msgspec.Struct, frozen=True, kw_only=True):
-    """One calendar of a connection, and how its syncing goes.
-
-    ``held_until`` is when its provider lets us ask again (``Retry-After``).
-    """
+    """One calendar of a connection, and how its syncing goes; not asked before ``held_until``."""
 
     id: CalendarId
     tenant_id: TenantId

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -46,13 +47,12 @@ class Staged(msgspec.Struct, kw_only=True):
         path = f"/v1/calendar/oauth/callback/{provider}?{urlencode(answer)}"
         return await self.with_key(None).get(path)
 
-    async def meet(self, title: str, *, hours: float = 1, link: str = "") -> None:
+    async def meet(self, title: str, *, hours: float = 1, link: str = "", **facts: Any) -> None:
         """Put a meeting of half an hour into Ann's calendar."""
         start = self.stage.now + timedelta(hours=hours)
         guests = [Guest(email="dana@customer.example", response="accepted")]
-        self.stage.world.add_meeting(
-            ANN, title, start, start + timedelta(minutes=30), attendees=guests, link=link
-        )
+        end = start + timedelta(minutes=30)
+        self.stage.world.add_meeting(ANN, title, start, end, attendees=guests, link=link, **facts)
 
     async def ann(self) -> str:
         """Connect Ann's account, read it, and return her id."""

@@ -171,3 +171,29 @@ async def test_another_persons_event_is_not_there(staged: Staged) -> None:
     answer = await staged.door.get(f"/v1/calendar/users/{bob.user_id}/events/{event['id']}")
 
     assert answer.status_code == 404
+
+
+async def test_every_link_an_event_names_is_told_with_why_one_of_them_is_joined(
+    staged: Staged,
+) -> None:
+    zoom = "https://zoom.us/j/98765432101"
+    webex = "https://acme.webex.com/meet/ann"
+    await staged.meet("Kick-off", link=MEET, location=zoom, description=f"or {webex}")
+    ann = await staged.ann()
+    (event,) = (await _events(staged, ann))["results"]
+
+    path = f"/v1/calendar/users/{ann}/events/{event['id']}"
+    plain = (await staged.door.get(path)).json()
+    told = (await staged.door.get(f"{path}?trace=true")).json()
+
+    assert "meeting_links" not in plain
+    assert [(link["url"], link["place"], link["chosen"]) for link in told["meeting_links"]] == [
+        (MEET, "conference", True),
+        (zoom, "location", False),
+        (webex, "description", False),
+    ]
+    assert [link["why"] for link in told["meeting_links"]] == [
+        "It stands in the conference data, and in no place that is believed sooner does another.",
+        "It stands in the location: one in the conference data is believed sooner.",
+        "It stands in the description: one in the conference data is believed sooner.",
+    ]

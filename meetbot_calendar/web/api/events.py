@@ -22,6 +22,7 @@ from meetbot_calendar.calendars.model import (
 from meetbot_calendar.journeys import decide, reading
 from meetbot_calendar.journeys.reading import EventFilter, ListedEvent
 from meetbot_calendar.web.api.connect import ProviderName, provider_of
+from meetbot_calendar.web.api.meeting_links import MeetingLinkView, links_view
 from meetbot_calendar.web.api.parts import (
     PAGED,
     Caller,
@@ -125,6 +126,7 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     bots: tuple[EventBotView, ...]
     created_at: datetime
     updated_at: datetime
+    meeting_links: tuple[MeetingLinkView, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class EventPageView(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,10 +259,15 @@ async def read_event(
 ) -> EventView:
     """Return one event with its decision, explained; with `trace`, what each rule made of it.
 
-    The trace asks the rules that stand now.
+    The trace asks the rules that stand now. `meeting_links` then tells every meeting link that the
+    event names, and why one of them is joined.
     """
-    view = event_view(await reading.read_event(services, context, user_id, event_id))
-    if not trace or view.decision is None:
+    found = await reading.read_event(services, context, user_id, event_id)
+    view = event_view(found)
+    if not trace:
+        return view
+    view = msgspec.structs.replace(view, meeting_links=links_view(found.event.content))
+    if view.decision is None:
         return view
     steps = await decide.trace(services, context, user_id, event_id)
     decision = msgspec.structs.replace(view.decision, trace=steps_view(steps))

@@ -13,6 +13,7 @@ from meetbot_calendar.calendars.model import (
     EventContent,
     FetchedEvent,
     LinkField,
+    MeetingLink,
     RemovedEvent,
     SeriesTruth,
     Span,
@@ -63,7 +64,8 @@ def test_an_unknown_event_is_created_with_its_link() -> None:
 
     changes = _diff([], ChangePage(events=(event,)))
 
-    content = EventContent(title="Weekly", meeting_url=ZOOM)
+    link = MeetingLink(url=ZOOM, platform="zoom", place=event.link_fields[0].place)
+    content = EventContent(title="Weekly", meeting_url=ZOOM, meeting_links=(link,))
     assert changes == (
         Change(
             kind="created",
