@@ -141,6 +141,18 @@ async def test_pages_are_turned_both_ways_by_the_cursor_alone(staged: Staged) ->
     assert ids(back) == whole[:2]
 
 
+async def test_a_later_page_is_of_the_list_that_was_begun(staged: Staged) -> None:
+    await many(staged, 3)
+    first = await listed(staged, f"{EVENTS}?limit=2")
+    staged.stage.world.clock.advance(timedelta(seconds=61))
+    staged.stage.hold_meeting(ANN, "New", 5 * HOUR)
+
+    later = await listed(staged, f"{EVENTS}?cursor={first['next']}")
+    asked = await listed(staged, f"{EVENTS}?cursor={first['next']}&sync=true")
+
+    assert (len(later["results"]), len(asked["results"])) == (1, 2)
+
+
 async def test_time_passing_does_not_spoil_a_cursor(staged: Staged) -> None:
     await many(staged, 3)
     first = await listed(staged, f"{STORED}?limit=2")
