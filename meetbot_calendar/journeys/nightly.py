@@ -18,7 +18,7 @@ from tenants.identity import TenantId
 
 _AHEAD = timedelta(hours=24)
 _EXPIRING = timedelta(days=2)
-_TALK = 600.0  # seconds before another worker may make the same round
+_TALK = 300.0  # seconds before another worker may make the same round
 _AT: dict[Round, time] = {"nightly": time(0), "renewal": time(3)}
 
 

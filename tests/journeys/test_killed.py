@@ -16,7 +16,18 @@ import msgspec
 import pytest
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import connect, decide, deliver, parting, rule_sets, sync, watching
+from meetbot_calendar.journeys import (
+    auto_schedule,
+    connect,
+    decide,
+    deliver,
+    parting,
+    rule_sets,
+    scheduling_series,
+    sync,
+    watching,
+)
+from meetbot_calendar.journeys.scheduling_series import Wish
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.sandbox import edits
 from meetbot_calendar.worker.tasks import JOURNEYS
@@ -205,6 +216,44 @@ async def rules(stage: Stage, provider: Provider, email: str) -> Journey:
     return journey
 
 
+async def followed(stage: Stage, provider: Provider, email: str) -> Journey:
+    """A series whose occurrence is over, and one that goes on beyond what is in view."""
+    zoom = "https://zoom.us/j/81234567890"
+    stage.hold_meeting(email, "Daily", HOUR, recurrence="RRULE:FREQ=DAILY;COUNT=4")
+    stage.hold_meeting(email, "Monthly", HOUR, recurrence="RRULE:FREQ=MONTHLY", link=zoom)
+    connected = await stage.connect(provider, email)
+    await stage.settle()
+    for event in [e for e in await stage.events() if e.span and e.span.start == stage.now + HOUR]:
+        wish = Wish(follow=True)
+        user_id = connected.user_id
+        await scheduling_series.schedule(stage.services, stage.context, user_id, event.id, wish)
+    await stage.pass_time(HOUR - LEAD)
+    stage.world.clock.advance(LEAD + timedelta(minutes=30))
+
+    async def journey(services: Services) -> None:
+        for work in await stage._due():
+            if work[0] == "follow":
+                await JOURNEYS["follow"](services, work[1], work[2])
+
+    return journey
+
+
+async def midnight(stage: Stage, provider: Provider, email: str) -> Journey:
+    """The round of automatic scheduling, and that of watches which end soon."""
+    stage.hold_meeting(email, "Tomorrow", 30 * HOUR)
+    connected = await stage.connect(provider, email)
+    user_id = connected.user_id
+    await auto_schedule.switch(stage.services, stage.context, user_id, on=True)
+    await stage.settle()
+    stage.world.clock.advance(16 * HOUR)
+
+    async def journey(services: Services) -> None:
+        await JOURNEYS["nightly"](services, stage.context.tenant_id, "")
+        await JOURNEYS["renewal"](services, stage.context.tenant_id, "")
+
+    return journey
+
+
 def at(place: int, *scenes: Scene) -> list[Any]:
     return [pytest.param(s, *PEOPLE[place], id=s.__name__) for s in scenes]
 
@@ -212,7 +261,7 @@ def at(place: int, *scenes: Scene) -> list[Any]:
 # At each provider what is peculiar to it; the effects are the same ones.
 CASES = [
     *at(0, first_sync, withdrawn, renewal, farewell, departure, recall, completion, delivery),
-    *at(1, later_sync, claims, rules),
+    *at(1, later_sync, claims, rules, followed, midnight),
 ]
 
 
@@ -271,6 +320,8 @@ ROWS = {
     " order by 1, 2, 3",
     "leases": "select count(*) from bots where lease_id is not null",
     "deliveries": "select type, status, count(*) from deliveries group by 1, 2 order by 1, 2",
+    "series": "select follows, slot, due_at is null from series order by slot",
+    "rounds": "select nightly_due_at, renewal_due_at from tenants",
     "watches": "select state, count(*) from watches group by 1 order by 1",
 }
 

@@ -76,11 +76,11 @@ async def test_two_workers_make_one_round_and_a_missed_one_is_made_up_for(stage:
 async def test_a_round_whose_worker_died_is_made_by_another(stage: Stage) -> None:
     await stage.connect(Provider.GOOGLE, ANN)
     await stage.settle()
-    until = stage.now + timedelta(minutes=10)
+    until = stage.now + timedelta(minutes=5)
     await run_sql(stage, "update tenants set nightly_due_at = :until", until=until)
 
     at_once = await nightly.schedule_all(stage.services, stage.context.tenant_id)
-    stage.world.clock.advance(timedelta(minutes=10))
+    stage.world.clock.advance(timedelta(minutes=5))
     later = await nightly.schedule_all(stage.services, stage.context.tenant_id)
 
     assert at_once is None
