@@ -38,9 +38,7 @@ def site_of(address: str) -> str:
     """Return the name under which an address is counted: itself, or its IPv6 network."""
     read = _read(address)
     if not isinstance(read, IPv6Address):
-        return address
-    if read.ipv4_mapped is not None:
-        return str(read.ipv4_mapped)
+        return address if read is None else str(read)
     return str(ip_network((read, _SITE), strict=False))
 
 
@@ -55,7 +53,9 @@ def _is_ours(hop: str, proxies: tuple[Network, ...]) -> bool:
 
 
 def _read(text: str) -> IPv4Address | IPv6Address | None:
+    """Read an address: without its zone, and as IPv4 where it only wears the newer dress."""
     try:
-        return ip_address(text)
+        read = ip_address(text.partition("%")[0])
     except ValueError:
         return None
+    return getattr(read, "ipv4_mapped", None) or read
