@@ -20,19 +20,19 @@ from rich.table import Table
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.house import Http, arrivals, far_end, open_house, percentiles, populate, until_up  # noqa: E402
-from meetbot_calendar.bots.fleet import Order  # noqa: E402
-from meetbot_calendar.calendars.model import (  # noqa: E402
+from bench.house import Http, arrivals, far_end, open_house, percentiles, populate, until_up
+from meetbot_calendar.bots.fleet import Order
+from meetbot_calendar.calendars.model import (
     EventContent,
     FetchedEvent,
     LinkField,
     Span,
 )
-from meetbot_calendar.journeys import policy, tenants  # noqa: E402
-from meetbot_calendar.journeys.services import Services  # noqa: E402
-from meetbot_calendar.journeys.tenants import TenantWish  # noqa: E402
-from meetbot_calendar.worker.departures import Departures  # noqa: E402
-from tenants.identity import TenantContext  # noqa: E402
+from meetbot_calendar.journeys import policy, tenants
+from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.journeys.tenants import TenantWish
+from meetbot_calendar.worker.departures import Departures
+from tenants.identity import TenantContext
 
 NUMBERS = (1, 100, 1000, 5000)
 LEAD = 2.0

@@ -1,58 +1,25 @@
 """The ground of the benchmarks: the product in this process, servers and far ends in others."""
 
-import asyncio
-import secrets
-import subprocess
-import sys
-import tempfile
 import time
-from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
+from bench.house import Http, at_sandbox, open_house, process, until_up
 from meetbot_calendar.calendars.model import CalendarId, Provider
 from meetbot_calendar.embedded.ports import free_port
-from meetbot_calendar.embedded.servers import EmbeddedServers
 from meetbot_calendar.journeys import connect, grants, tenants
 from meetbot_calendar.journeys.connect import ConnectWish
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.journeys.tenants import TenantWish
-from meetbot_calendar.settings import Settings, child_environment
 from meetbot_calendar.storage import calendars
-from meetbot_calendar.storage.migrations import migrate
-from meetbot_calendar.telemetry import configure_logging
-from meetbot_calendar.wiring import open_services
 from tenants.identity import CalendarUserId, TenantContext
 
 ANN, BOB = "ann@acme.example", "bob@acme.example"
-Http = httpx.AsyncClient  # noqa: TID251 - the bare loop's own
-
-
-def environment(sandbox: str, folder: str) -> dict[str, str]:
-    return {
-        "MEETBOT_DATA_DIR": folder,
-        "MEETBOT_GOOGLE_CLIENT_ID": "bench-google",
-        "MEETBOT_GOOGLE_CLIENT_SECRET": "bench-secret",
-        "MEETBOT_GOOGLE_AUTH_URL": f"{sandbox}/google/o/oauth2/v2/auth",
-        "MEETBOT_GOOGLE_TOKEN_URL": f"{sandbox}/google/token",
-        "MEETBOT_GOOGLE_REVOKE_URL": f"{sandbox}/google/revoke",
-        "MEETBOT_GOOGLE_USERINFO_URL": f"{sandbox}/google/v1/userinfo",
-        "MEETBOT_GOOGLE_API_URL": f"{sandbox}/google/calendar/v3",
-        "MEETBOT_MICROSOFT_CLIENT_ID": "bench-outlook",
-        "MEETBOT_MICROSOFT_CLIENT_SECRET": "bench-secret",
-        "MEETBOT_MICROSOFT_AUTHORITY": f"{sandbox}/microsoft/common",
-        "MEETBOT_GRAPH_URL": f"{sandbox}/microsoft/graph/v1.0",
-        "MEETBOT_FLEET_URL": f"{sandbox}/fleet",
-        "MEETBOT_FLEET_API_KEY": secrets.token_urlsafe(16),
-        "MEETBOT_FLEET_CALLBACK_SECRET": "whsec_" + b64encode(secrets.token_bytes(24)).decode(),
-        "MEETBOT_LOG_LEVEL": "error",
-    }
 
 
 class Bench:
@@ -122,39 +89,12 @@ async def same_request(bench: Bench, calendar_id: CalendarId) -> tuple[str, dict
 @asynccontextmanager
 async def open_bench() -> AsyncIterator[Bench]:
     """Start servers and sandbox, open the services, and end all of it."""
-    configure_logging("json", "error")
-    with tempfile.TemporaryDirectory(prefix="meetbot-bench-") as folder:
-        servers = EmbeddedServers(Path(folder) / "servers")
-        state = servers.start()
-        await asyncio.to_thread(migrate, state.owner_url, "meetbot")
-        port = free_port(8050)
-        sandbox = f"http://127.0.0.1:{port}"
-        stores = {"MEETBOT_DATABASE_URL": state.app_url, "MEETBOT_REDIS_URL": state.redis_url}
-        environ = environment(sandbox, folder) | stores
-        far = subprocess.Popen(  # noqa: ASYNC220 - our own sandbox, started once
-            [sys.executable, "-m", "meetbot_calendar", "sandbox", "--port", str(port)],
-            env=child_environment(environ),
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            async with AsyncExitStack() as stack:
-                http = await stack.enter_async_context(Http(timeout=30))
-                settings = Settings.load(environ, Path(folder))
-                services = await stack.enter_async_context(open_services(settings))
-                await until_up(http, sandbox)
-                bench = Bench(services, http, sandbox, state.app_url)
-                await bench.begin()
-                yield bench
-        finally:
-            far.kill()
-            servers.stop()
-
-
-async def until_up(http: Http, sandbox: str) -> None:
-    while True:
-        try:
-            await http.get(f"{sandbox}/sandbox")
-        except httpx.HTTPError:
-            await asyncio.sleep(0.1)
-        else:
-            return
+    port = free_port(8050)
+    sandbox = f"http://127.0.0.1:{port}"
+    environ = at_sandbox(sandbox)
+    async with open_house(environ) as (services, state), Http(timeout=30) as http:
+        with process("sandbox", "--port", str(port), environ=environ):
+            await until_up(http, f"{sandbox}/sandbox")
+            bench = Bench(services, http, sandbox, state.app_url)
+            await bench.begin()
+            yield bench

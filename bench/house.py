@@ -1,9 +1,11 @@
 """What several benchmarks stand on: servers of their own, the services, a person with meetings."""
 
 import asyncio
+import secrets
 import subprocess
 import sys
 import tempfile
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -25,8 +27,8 @@ from meetbot_calendar.embedded.servers import EmbeddedServers
 from meetbot_calendar.embedded.state import ServerState
 from meetbot_calendar.journeys import decide, rounds
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.settings import Settings
-from meetbot_calendar.storage import calendars, connections
+from meetbot_calendar.settings import Settings, child_environment
+from meetbot_calendar.storage import calendar_lists, calendars, connections
 from meetbot_calendar.storage.connections import NewConnection
 from meetbot_calendar.storage.migrations import migrate
 from meetbot_calendar.telemetry import configure_logging
@@ -55,6 +57,42 @@ async def open_house(environ: Mapping[str, str]) -> AsyncIterator[tuple[Services
                 yield services, state
         finally:
             servers.stop()
+
+
+def at_sandbox(sandbox: str) -> dict[str, str]:
+    """Return settings under which the sandbox at an address is everybody else."""
+    return {
+        "MEETBOT_GOOGLE_CLIENT_ID": "bench-google",
+        "MEETBOT_GOOGLE_CLIENT_SECRET": "bench-secret",
+        "MEETBOT_GOOGLE_AUTH_URL": f"{sandbox}/google/o/oauth2/v2/auth",
+        "MEETBOT_GOOGLE_TOKEN_URL": f"{sandbox}/google/token",
+        "MEETBOT_GOOGLE_REVOKE_URL": f"{sandbox}/google/revoke",
+        "MEETBOT_GOOGLE_USERINFO_URL": f"{sandbox}/google/v1/userinfo",
+        "MEETBOT_GOOGLE_API_URL": f"{sandbox}/google/calendar/v3",
+        "MEETBOT_MICROSOFT_CLIENT_ID": "bench-outlook",
+        "MEETBOT_MICROSOFT_CLIENT_SECRET": "bench-secret",
+        "MEETBOT_MICROSOFT_AUTHORITY": f"{sandbox}/microsoft/common",
+        "MEETBOT_GRAPH_URL": f"{sandbox}/microsoft/graph/v1.0",
+        "MEETBOT_FLEET_URL": f"{sandbox}/fleet",
+        "MEETBOT_FLEET_API_KEY": secrets.token_urlsafe(16),
+        "MEETBOT_FLEET_CALLBACK_SECRET": "whsec_" + b64encode(secrets.token_bytes(24)).decode(),
+        "MEETBOT_LOG_LEVEL": "error",
+    }
+
+
+@contextmanager
+def process(*words: str, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one of our own commands until the block ends."""
+    begun = subprocess.Popen(
+        [sys.executable, "-P", "-m", "meetbot_calendar", *words],
+        env=child_environment(dict(environ)),
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield begun
+    finally:
+        begun.kill()
+        begun.wait()
 
 
 @contextmanager
@@ -108,7 +146,7 @@ async def populate(
         connection = await connections.get(session, connection_id)
         assert connection is not None
         listed = ListedCalendar(platform_id=email, name=name, access_role="owner", is_primary=True)
-        await calendars.save_listed(session, connection, [listed], now)
+        await calendar_lists.save_listed(session, connection, [listed], now)
         (calendar,) = await calendars.of_user(session, user.id)
         page = ChangePage(events=tuple(events), cursor="1")
         taken = rounds.Round(pages=(page,), full=True)

@@ -20,8 +20,8 @@ from typing import TypeAlias
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.rival import RIVALS, Json, environment  # noqa: E402
-from rules import evaluate  # noqa: E402
+from bench.rival import RIVALS, Json, environment
+from rules import evaluate
 
 DATA: Json = {
     "n": 3,

@@ -18,12 +18,12 @@ from pathlib import Path
 # Run as a script, this file's own folder comes first, where this file is called `rules` too.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.rival import RIVALS, Json, environment, rate  # noqa: E402
-from rules import evaluate  # noqa: E402
-from rules.budget import RULE_STEPS, Fuel  # noqa: E402
-from rules.build import Builder  # noqa: E402
-from rules.decision import Case, decide  # noqa: E402
-from rules.facts import (  # noqa: E402
+from bench.rival import RIVALS, Json, environment, rate
+from rules import evaluate
+from rules.budget import RULE_STEPS, Fuel
+from rules.build import Builder
+from rules.decision import Case, decide
+from rules.facts import (
     FACTS_KIND,
     AttendeeFact,
     Facts,
@@ -32,9 +32,9 @@ from rules.facts import (  # noqa: E402
     Weekday,
     as_data,
 )
-from rules.parse import parse_rule_set  # noqa: E402
-from rules.part import Run  # noqa: E402
-from rules.vocabulary import Scope  # noqa: E402
+from rules.parse import parse_rule_set
+from rules.part import Run
+from rules.vocabulary import Scope
 
 # JsonLogic as jsonlogic.com defines it, so that every rival can run it.
 RULES: dict[str, Json] = {
