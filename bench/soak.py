@@ -200,7 +200,7 @@ async def trouble_reports(soak: Soak) -> None:
 async def trouble_customer(soak: Soak) -> None:
     kind = soak.chance.choice(["500", "429", "slow", "redirect"])
     detail = {"seconds": 3.0} if kind == "slow" else {}
-    await fail(soak, "customer.webhooks", kind, soak.chance.randint(1, 3), detail)
+    await fail(soak, "customer.webhooks", kind, 1, detail)
 
 
 async def fail(soak: Soak, target: str, kind: str, times: int, detail: Json) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from meetbot_calendar.bots.model import Bot, BotId
 from meetbot_calendar.deliveries import payloads
-from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.deliveries.payloads import BotMessage
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
@@ -107,7 +107,7 @@ async def end(
     reason: str,
     *,
     due_at: datetime | None = None,
-) -> tuple[DeliveryId, ...]:
+) -> tuple[EndpointId, ...]:
     """Close a bot that never left, or fell silent; ``due_at``: when it must be called back."""
     values = {"status": status, "reason": reason, "due_at": due_at}
     await bots.record(session, bot.id, values, now)
@@ -117,7 +117,7 @@ async def end(
 
 async def tell(
     session: TenantSession, news: Sequence[tuple[BotMessage, Bot]], now: datetime
-) -> tuple[DeliveryId, ...]:
+) -> tuple[EndpointId, ...]:
     """Write messages about bots; returns the deliveries to ring for. Call it last."""
     if not news:
         return ()

@@ -11,7 +11,7 @@ import structlog
 from meetbot_calendar.bots import lifecycle
 from meetbot_calendar.bots.fleet import Notice, Report
 from meetbot_calendar.bots.model import FINAL, Bot, BotId, BotStatus
-from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.deliveries.payloads import BotMessage
 from meetbot_calendar.errors import GiveUp, InstallationFault, Missing, Tampered, TryLater
 from meetbot_calendar.journeys import aftermath, finding
@@ -126,7 +126,7 @@ async def _write_down(
     bot_id: BotId,
     report: Report,
     fleet_bot_id: str | None,
-) -> tuple[DeliveryId, ...] | None:
+) -> tuple[EndpointId, ...] | None:
     now = services.clock.now()
     async with services.database.tenant(tenant_id) as session:
         bot = await bots.get(session, bot_id, lock=True)

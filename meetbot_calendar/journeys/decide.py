@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from meetbot_calendar.calendars.model import EventId, StoredEvent, Window
-from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.errors import Missing
 from meetbot_calendar.journeys import plan
 from meetbot_calendar.journeys.judging import Judge, load_judge
@@ -56,7 +56,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """What deciding in a caller's transaction did, and the deliveries to ring for afterwards."""
 
     effects: Effects
-    deliveries: tuple[DeliveryId, ...]
+    deliveries: tuple[EndpointId, ...]
 
 
 class PreviewRow(msgspec.Struct, frozen=True, kw_only=True):

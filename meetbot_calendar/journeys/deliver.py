@@ -1,6 +1,8 @@
-"""Send one delivery: claim it, post the same bytes under a fresh signature, record the attempt."""
+"""Send what is due to an endpoint: claim it, post the same bytes freshly signed, record it."""
 
+import asyncio
 import random
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -15,8 +17,8 @@ from meetbot_calendar.deliveries.model import (
     EndpointId,
     MessageId,
 )
-from meetbot_calendar.deliveries.poster import Answered
-from meetbot_calendar.errors import Conflict, Missing
+from meetbot_calendar.errors import Missing
+from meetbot_calendar.journeys.endpoints import check_enabled
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import deliveries, endpoints, messages
@@ -24,6 +26,8 @@ from meetbot_calendar.storage.deliveries import Parcel
 from tenants.identity import TenantContext, TenantId, new_id
 from tenants.storage.session import TenantSession
 
+_AT_ONCE = 8  # posts to one endpoint
+_MOMENT = 0.01  # seconds that an answer waits for others to be recorded with it
 _PATIENCE = 40.0  # seconds: longer than a post may take
 _ENDED: dict[str, DeliveryStatus] = {
     "delivered": "delivered",
@@ -31,6 +35,13 @@ _ENDED: dict[str, DeliveryStatus] = {
     "exhausted": "exhausted",
     "gone": "cancelled",
 }
+
+
+class Posted(msgspec.Struct, frozen=True, kw_only=True):
+    """A parcel and how its attempt went, not yet written down."""
+
+    parcel: Parcel
+    attempt: Attempt
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,24 +52,67 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     attempt: Attempt
 
 
-async def deliver(services: Services, tenant_id: TenantId, delivery_id: DeliveryId) -> Sent | None:
-    """Make one attempt; None where the delivery is not due, or somebody else has it.
+async def deliver(
+    services: Services, tenant_id: TenantId, endpoint_id: EndpointId
+) -> tuple[Sent, ...]:
+    """Post all that is due to one endpoint, several at a time, until nothing is.
 
-    Killed between the post and the record, it is posted again under the same ``webhook-id``.
+    A slow endpoint keeps nothing from any other. Killed between a post and its record, it is posted
+    again under the same ``webhook-id``.
     """
+    sent: list[Sent] = []
+    posting: set[asyncio.Task[Posted]] = set()
+    try:
+        while True:
+            room = _AT_ONCE - len(posting)
+            posting |= {
+                asyncio.create_task(_post(services, parcel))
+                for parcel in await _claim(services, tenant_id, endpoint_id, room)
+            }
+            if not posting:
+                return tuple(sent)
+            answered, posting = await _some(posting)
+            sent += await _record(services, tenant_id, [task.result() for task in answered])
+    finally:
+        for task in posting:
+            task.cancel()
+
+
+async def _some(
+    posting: set[asyncio.Task[Posted]],
+) -> tuple[set[asyncio.Task[Posted]], set[asyncio.Task[Posted]]]:
+    """Wait until one is answered, and a moment for others that are about to be."""
+    await asyncio.wait(posting, return_when=asyncio.FIRST_COMPLETED)
+    return await asyncio.wait(posting, timeout=_MOMENT)
+
+
+async def _claim(
+    services: Services, tenant_id: TenantId, endpoint_id: EndpointId, most: int
+) -> tuple[Parcel, ...]:
     now = services.clock.now()
     until = now + services.clock.patience(_PATIENCE)
     async with services.database.tenant(tenant_id) as session:
-        parcel = await deliveries.claim(
-            session, delivery_id, lease_id=new_id("lea", now), now=now, until=until
+        return await deliveries.claim(
+            session, endpoint_id, most=most, lease_id=new_id("lea", now), now=now, until=until
         )
-    if parcel is None:
-        return None
+
+
+async def _post(services: Services, parcel: Parcel) -> Posted:
+    now = services.clock.now()
     headers = signing.headers(
         parcel.delivery.message_id, now, parcel.body, active_secrets(parcel.endpoint, now)
     )
     answered = await services.poster.post(parcel.endpoint.url, headers, parcel.body)
-    return await _record(services, parcel, answered, now)
+    attempt = Attempt(
+        number=parcel.delivery.attempts_made,
+        at=now,
+        status_code=answered.status_code,
+        latency_ms=answered.latency_ms,
+        error=answered.error,
+        excerpt=answered.excerpt,
+        retry_after=answered.retry_after,
+    )
+    return Posted(parcel=parcel, attempt=attempt)
 
 
 def active_secrets(endpoint: Endpoint, now: datetime) -> tuple[str, ...]:
@@ -68,32 +122,30 @@ def active_secrets(endpoint: Endpoint, now: datetime) -> tuple[str, ...]:
     return endpoint.secrets if rotating else endpoint.secrets[:1]
 
 
-async def _record(
-    services: Services, parcel: Parcel, answered: Answered, at: datetime
-) -> Sent | None:
+async def _record(services: Services, tenant_id: TenantId, posted: Sequence[Posted]) -> list[Sent]:
+    """Write down attempts and what follows, together; those no longer ours are left alone."""
     now = services.clock.now()
-    attempt = Attempt(
-        number=parcel.delivery.attempts_made,
-        at=at,
-        status_code=answered.status_code,
-        latency_ms=answered.latency_ms,
-        error=answered.error,
-        excerpt=answered.excerpt,
-        retry_after=answered.retry_after,
-    )
-    follows = attempts.after(attempt, now, random.random())  # noqa: S311 - spreads load only
-    status = _ENDED[follows.outcome]
-    async with services.database.tenant(parcel.delivery.tenant_id) as session:
-        if not await deliveries.record(session, parcel, attempt, status, follows.at, now):
-            return None
-        written = await _look_after(session, parcel.endpoint.id, attempt, now)
-    await ring_deliveries(services, parcel.delivery.tenant_id, written)
-    return Sent(delivery_id=parcel.delivery.id, status=status, attempt=attempt)
+    sent: list[Sent] = []
+    written: list[EndpointId] = []
+    async with services.database.tenant(tenant_id) as session:
+        for each in sorted(posted, key=lambda each: each.parcel.delivery.id):
+            follows = attempts.after(each.attempt, now, random.random())  # noqa: S311 - spreads load only
+            status = _ENDED[follows.outcome]
+            if not await deliveries.record(
+                session, each.parcel, each.attempt, status, follows.at, now
+            ):
+                continue
+            sent.append(
+                Sent(delivery_id=each.parcel.delivery.id, status=status, attempt=each.attempt)
+            )
+            written += await _look_after(session, each.parcel.endpoint.id, each.attempt, now)
+    await ring_deliveries(services, tenant_id, written)
+    return sent
 
 
 async def _look_after(
     session: TenantSession, endpoint_id: EndpointId, attempt: Attempt, now: datetime
-) -> tuple[DeliveryId, ...]:
+) -> tuple[EndpointId, ...]:
     """Keep the endpoint's health; disabling it is told to the tenant's other endpoints."""
     since = await deliveries.failing_since(session, endpoint_id)
     health = attempts.health_after(since, attempt, now)
@@ -115,7 +167,7 @@ async def redeliver(
         if delivery is None:
             raise Missing("there is no such delivery")
         await _check_enabled(session, delivery.endpoint_id)
-    await ring_deliveries(services, context.tenant_id, [delivery_id])
+    await ring_deliveries(services, context.tenant_id, [delivery.endpoint_id])
     return delivery
 
 
@@ -128,8 +180,8 @@ async def send_test(
     async with services.database.tenant(context.tenant_id) as session:
         await _check_enabled(session, endpoint_id)
         draft = messages.Draft(type="endpoint.test", body=body)
-        message_id, delivery_id = await messages.write_to(session, now, draft, endpoint_id)
-    await ring_deliveries(services, context.tenant_id, [delivery_id])
+        message_id = await messages.write_to(session, now, draft, endpoint_id)
+    await ring_deliveries(services, context.tenant_id, [endpoint_id])
     return message_id
 
 
@@ -137,9 +189,4 @@ async def _check_enabled(session: TenantSession, endpoint_id: EndpointId) -> Non
     endpoint = await endpoints.get(session, endpoint_id)
     if endpoint is None:
         raise Missing("There is no such webhook endpoint.")
-    if endpoint.status == "disabled":
-        raise Conflict(
-            "the endpoint is disabled: enable it first with PATCH"
-            f" /v1/webhook-endpoints/{endpoint_id}",
-            code="endpoint_disabled",
-        )
+    check_enabled(endpoint)

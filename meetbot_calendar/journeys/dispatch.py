@@ -14,7 +14,7 @@ import msgspec
 
 from meetbot_calendar.bots.fleet import Order
 from meetbot_calendar.bots.model import FINAL, Bot, BotId
-from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.journeys import aftermath, recall, silence
 from meetbot_calendar.journeys.aftermath import Answer
 from meetbot_calendar.journeys.asking import ask
@@ -59,7 +59,7 @@ class Sorted(msgspec.Struct, frozen=True, kw_only=True):
     recalled: tuple[Bot, ...]
     silent: tuple[Bot, ...]
     done: tuple[Dispatched, ...]
-    told: tuple[DeliveryId, ...]
+    told: tuple[EndpointId, ...]
 
 
 async def fire(services: Services, departing: Sequence[Departing]) -> tuple[Dispatched, ...]:
@@ -186,8 +186,8 @@ def _over(bot: Bot, is_lapsed: bool, now: datetime) -> End | None:
 
 async def _end_all(
     session: TenantSession, known: Mapping[BotId, Bot], over: Mapping[BotId, End], now: datetime
-) -> tuple[DeliveryId, ...]:
-    told: list[DeliveryId] = []
+) -> tuple[EndpointId, ...]:
+    told: list[EndpointId] = []
     for bot_id, (status, reason) in over.items():
         bot = known[bot_id]
         recall_at = now if _may_be_out(bot, is_over=True) else None

@@ -7,13 +7,13 @@ from typing import Any, Literal
 import msgspec
 
 from meetbot_calendar.deliveries.address_guard import check_url
-from meetbot_calendar.deliveries.model import DeliveryId, Endpoint, EndpointId
+from meetbot_calendar.deliveries.model import Endpoint, EndpointId
 from meetbot_calendar.deliveries.signing import new_secret
-from meetbot_calendar.errors import Fault, Invalid, LimitReached, Missing, Refused
+from meetbot_calendar.errors import Conflict, Fault, Invalid, LimitReached, Missing, Refused
 from meetbot_calendar.journeys.paging import Listing, PageWish, RowId, listing, place_of
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import deliveries, endpoints
+from meetbot_calendar.storage import deliveries, endpoints, messages
 from tenants.identity import TenantContext, new_id
 from tenants.storage import audit
 from tenants.storage.session import TenantSession
@@ -89,16 +89,16 @@ async def change_endpoint(
     """Change an endpoint.
 
     A disabled one keeps what was on its way; enabled again it is sent that, and its failures are
-    forgotten.
+    forgotten. One that we disabled is also sent what happened meanwhile.
     """
     now = services.clock.now()
     if isinstance(change.url, str):
         _check(services, change.url)
     values = _values(change)
     async with services.database.tenant(context.tenant_id) as session:
-        await _present(session, endpoint_id, lock=True)
+        before = await _present(session, endpoint_id, lock=True)
         await endpoints.change(session, endpoint_id, values, now)
-        resumed = await _turn(session, endpoint_id, values.get("status"), now)
+        await _turn(session, before, values.get("status"), now)
         await audit.write(
             session,
             now,
@@ -108,19 +108,55 @@ async def change_endpoint(
             details={"fields": sorted(values)},
         )
         changed = await _present(session, endpoint_id)
-    await ring_deliveries(services, context.tenant_id, resumed)
+    await ring_deliveries(services, context.tenant_id, [endpoint_id])
     return changed
 
 
 async def _turn(
-    session: TenantSession, endpoint_id: EndpointId, status: str | None, now: datetime
-) -> tuple[DeliveryId, ...]:
-    """Park or resume what is on its way; returns the deliveries to ring for."""
+    session: TenantSession, before: Endpoint, status: str | None, now: datetime
+) -> None:
+    """Park or resume what is on its way."""
     if status == "disabled":
-        await deliveries.park(session, endpoint_id)
+        await deliveries.park(session, before.id)
     if status == "enabled":
-        return await deliveries.resume(session, endpoint_id, now)
-    return ()
+        await deliveries.resume(session, before.id, now)
+        if before.status == "disabled" and before.disabled_reason != "by_tenant":
+            await messages.add_missing(session, before, before.failing_since or now, now)
+
+
+async def redeliver_since(
+    services: Services, context: TenantContext, endpoint_id: EndpointId, since: datetime
+) -> int:
+    """Send an endpoint again all that it was, or should have been, told since an instant.
+
+    Returns how many messages are on their way for it. Raises ``Conflict`` for a disabled one.
+    """
+    now = services.clock.now()
+    async with services.database.tenant(context.tenant_id) as session:
+        endpoint = await _present(session, endpoint_id, lock=True)
+        check_enabled(endpoint)
+        again = await deliveries.rearm_since(session, endpoint_id, since, now)
+        again += await messages.add_missing(session, endpoint, since, now)
+        await audit.write(
+            session,
+            now,
+            actor=context.actor,
+            action="endpoint.told_again",
+            target=endpoint_id,
+            details={"since": since.isoformat(), "messages": again},
+        )
+    await ring_deliveries(services, context.tenant_id, [endpoint_id])
+    return again
+
+
+def check_enabled(endpoint: Endpoint) -> None:
+    """Raise ``Conflict`` for a disabled endpoint: nothing is sent to it, on request either."""
+    if endpoint.status == "disabled":
+        raise Conflict(
+            "the endpoint is disabled: enable it first with PATCH"
+            f" /v1/webhook-endpoints/{endpoint.id}",
+            code="endpoint_disabled",
+        )
 
 
 def _values(change: EndpointChange) -> Mapping[str, Any]:

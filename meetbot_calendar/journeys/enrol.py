@@ -13,7 +13,7 @@ from meetbot_calendar.calendars.model import (
 )
 from meetbot_calendar.calendars.provider import ConsentReturn
 from meetbot_calendar.deliveries import payloads
-from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.errors import Conflict, LimitReached, Missing
 from meetbot_calendar.journeys import grants
 from meetbot_calendar.journeys.ringing import (
@@ -50,7 +50,7 @@ class Enrolment(msgspec.Struct, frozen=True):
 class _Written(msgspec.Struct, frozen=True, kw_only=True):
     connection: Connection
     due: tuple[CalendarId, ...]
-    told: tuple[DeliveryId, ...]
+    told: tuple[EndpointId, ...]
 
 
 async def enrol(
@@ -153,7 +153,7 @@ async def _check(session: TenantSession, row: NewConnection, *, replace: bool) -
 
 async def _tell(
     session: TenantSession, connection: Connection, now: datetime
-) -> tuple[DeliveryId, ...]:
+) -> tuple[EndpointId, ...]:
     customer_user_id = await users.customer_id(session, connection.user_id)
     body = payloads.calendar_payload("calendar.connected", connection, customer_user_id, now)
     return await messages.write(

@@ -8,7 +8,7 @@ import msgspec
 
 from meetbot_calendar.bots.overrides import Override
 from meetbot_calendar.calendars.recurrence import next_after
-from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.errors import MeetbotError
 from meetbot_calendar.journeys import decide, masters, plan, scheduling
 from meetbot_calendar.journeys.by_hand import slot_of
@@ -39,7 +39,7 @@ class FollowedUp(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     outcome: Outcome
-    told: tuple[DeliveryId, ...] = ()
+    told: tuple[EndpointId, ...] = ()
 
 
 async def follow_up(services: Services, tenant_id: TenantId, series_id: SeriesId) -> FollowedUp:

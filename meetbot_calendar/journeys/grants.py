@@ -8,7 +8,7 @@ import msgspec
 
 from meetbot_calendar.calendars.model import Connection, ConnectionId, Grant, OAuthApp, Provider
 from meetbot_calendar.deliveries import payloads
-from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.errors import (
     AccessExpired,
     InstallationFault,
@@ -189,7 +189,7 @@ async def needs_reauth(
 
 async def _mark(
     session: TenantSession, connection_id: ConnectionId, refusal: ReconnectNeeded, now: datetime
-) -> tuple[DeliveryId, ...]:
+) -> tuple[EndpointId, ...]:
     changed = await connections.mark(
         session, connection_id, "needs_reauth", now, code=refusal.code, detail=refusal.detail
     )

@@ -9,7 +9,7 @@ from meetbot_calendar.bots.model import FINAL, OUT, Bot, BotId, BotSource, Want
 from meetbot_calendar.bots.planning import Settings, Step, reconcile
 from meetbot_calendar.calendars import freshness
 from meetbot_calendar.calendars.model import CalendarId, EventId
-from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.journeys import aftermath
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import bots, decisions, departures, events, turns
@@ -27,7 +27,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     scheduled: int = 0
     cancelled: int = 0
     unchanged: int = 0
-    deliveries: tuple[DeliveryId, ...] = ()
+    deliveries: tuple[EndpointId, ...] = ()
 
 
 async def take_turn(session: TenantSession) -> None:
@@ -145,7 +145,7 @@ async def _look_before(session: TenantSession, steps: Sequence[Step], now: datet
 
 async def _tell(
     session: TenantSession, steps: Sequence[Step], now: datetime
-) -> tuple[DeliveryId, ...]:
+) -> tuple[EndpointId, ...]:
     """Write the messages that the steps make true; the last thing before the commit."""
     news = [(step.told, step.after) for step in steps if step.told is not None]
     return await aftermath.tell(session, news, now)

@@ -3,17 +3,17 @@
 from collections.abc import Iterable
 
 from meetbot_calendar.calendars.model import CalendarId
-from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.journeys.services import Services
 from tenants.identity import CalendarUserId, TenantId
 
 
 async def ring_deliveries(
-    services: Services, tenant_id: TenantId, deliveries: Iterable[DeliveryId]
+    services: Services, tenant_id: TenantId, endpoints: Iterable[EndpointId]
 ) -> None:
-    """Ring for deliveries that were written."""
-    for delivery_id in deliveries:
-        await services.wakeups.ring("deliver", tenant_id, delivery_id)
+    """Ring for the endpoints to which deliveries were written."""
+    for endpoint_id in dict.fromkeys(endpoints):
+        await services.wakeups.ring("deliver", tenant_id, endpoint_id)
 
 
 async def ring_syncs(

@@ -17,7 +17,7 @@ from meetbot_calendar.calendars.model import (
 )
 from meetbot_calendar.calendars.successors import successors
 from meetbot_calendar.deliveries import payloads
-from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.journeys import inheriting
 from meetbot_calendar.journeys.paging import watermark
 from meetbot_calendar.storage import events, messages
@@ -67,7 +67,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
 async def write(
     session: TenantSession, calendar: Calendar, taken: Round, window: Window, now: datetime
-) -> tuple[Counts, tuple[DeliveryId, ...]]:
+) -> tuple[Counts, tuple[EndpointId, ...]]:
     """Write what a round found; an unchanged event writes nothing."""
     if not taken.full and not taken.platform_ids and not taken.series_ids:
         return Counts(created=0, updated=0, deleted=0), ()
@@ -129,7 +129,7 @@ async def _tell(
     deleted: Sequence[EventId],
     seq: int,
     now: datetime,
-) -> tuple[DeliveryId, ...]:
+) -> tuple[EndpointId, ...]:
     customer_user_id = await users.customer_id(session, calendar.user_id)
     body = payloads.changes_payload(
         calendar,

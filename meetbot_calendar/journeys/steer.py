@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from meetbot_calendar.bots.model import FINAL, OUT, Bot, BotId
-from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.errors import Conflict, Fault, Invalid, Missing
 from meetbot_calendar.journeys import aftermath
 from meetbot_calendar.journeys.ringing import ring_deliveries
@@ -65,7 +65,7 @@ async def patch_bot(
 ) -> Bot:
     """Change when a scheduled bot joins, or its settings; both stay through syncs."""
     now = services.clock.now()
-    told: tuple[DeliveryId, ...] = ()
+    told: tuple[EndpointId, ...] = ()
     async with services.database.tenant(context.tenant_id) as session:
         bot = await _mine(session, context, bot_id)
         if bot.status != "scheduled":

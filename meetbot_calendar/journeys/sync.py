@@ -7,7 +7,7 @@ import msgspec
 from meetbot_calendar.calendars import freshness
 from meetbot_calendar.calendars.freshness import SyncOutcome
 from meetbot_calendar.calendars.model import Calendar, CalendarId, Grant, Provider, Window
-from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.errors import (
     AccessExpired,
     CalendarGone,
@@ -169,7 +169,7 @@ async def _record(
         is_urgent=due_at != turn,
         listed_at=listed_at,
     )
-    written: tuple[DeliveryId, ...] = ()
+    written: tuple[EndpointId, ...] = ()
     try:
         async with services.database.tenant(calendar.tenant_id) as session:
             counts, written = await rounds.write(session, calendar, taken, window, now)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Row, func, insert, or_, select, update
 
 from meetbot_calendar.deliveries.attempts import Health
 from meetbot_calendar.deliveries.model import (
@@ -38,23 +38,38 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
 
 async def claim(
     session: TenantSession,
-    delivery_id: DeliveryId,
+    endpoint_id: EndpointId,
     *,
+    most: int,
     lease_id: str,
     now: datetime,
     until: datetime,
-) -> Parcel | None:
-    """Take a delivery that is due and in nobody's hands, to an endpoint that is enabled."""
-    enabled = select(webhook_endpoints.c.id).where(webhook_endpoints.c.status == "enabled")
-    statement = (
-        update(deliveries)
+) -> tuple[Parcel, ...]:
+    """Take deliveries to an enabled endpoint that are due and in nobody's hands, longest due first.
+
+    Two who reach at the same time get different ones.
+    """
+    endpoint = await endpoints.get(session, endpoint_id)
+    if endpoint is None or endpoint.status != "enabled" or most < 1:
+        return ()
+    free = (
+        select(deliveries.c.id)
         .where(
-            deliveries.c.id == delivery_id,
+            deliveries.c.endpoint_id == endpoint_id,
             deliveries.c.status.in_(["pending", "delivering"]),
             deliveries.c.due_at <= now,
-            deliveries.c.endpoint_id.in_(enabled),
             or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= now),
         )
+        .order_by(deliveries.c.due_at, deliveries.c.id)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    taken = (await session.execute(free)).scalars().all()
+    if not taken:
+        return ()
+    statement = (
+        update(deliveries)
+        .where(deliveries.c.id.in_(taken))
         .values(
             status="delivering",
             lease_id=lease_id,
@@ -63,19 +78,26 @@ async def claim(
         )
         .returning(deliveries)
     )
-    row = (await session.execute(statement)).one_or_none()
-    if row is None:
-        return None
-    endpoint = await endpoints.get(session, row.endpoint_id)
-    if endpoint is None:
-        return None
-    sealed = select(messages.c.body).where(messages.c.id == row.message_id)
-    body = (await session.execute(sealed)).scalar_one()
-    return Parcel(
-        delivery=delivery_of(row),
-        endpoint=endpoint,
-        body=session.open(row.message_id, body, bytes),
-        lease_id=lease_id,
+    rows = (await session.execute(statement)).all()
+    return await _parcels(session, endpoint, rows, lease_id)
+
+
+async def _parcels(
+    session: TenantSession, endpoint: Endpoint, rows: Sequence[Row[Any]], lease_id: str
+) -> tuple[Parcel, ...]:
+    told = [row.message_id for row in rows]
+    sealed = await session.execute(
+        select(messages.c.id, messages.c.body).where(messages.c.id.in_(told))
+    )
+    bodies = {row.id: session.open(row.id, row.body, bytes) for row in sealed}
+    return tuple(
+        Parcel(
+            delivery=delivery_of(row),
+            endpoint=endpoint,
+            body=bodies[row.message_id],
+            lease_id=lease_id,
+        )
+        for row in sorted(rows, key=lambda row: (row.due_at, row.id))
     )
 
 
@@ -144,10 +166,8 @@ async def park(session: TenantSession, endpoint_id: EndpointId) -> None:
     )
 
 
-async def resume(
-    session: TenantSession, endpoint_id: EndpointId, now: datetime
-) -> tuple[DeliveryId, ...]:
-    """Make the parked deliveries of an endpoint due, oldest first."""
+async def resume(session: TenantSession, endpoint_id: EndpointId, now: datetime) -> None:
+    """Make the parked deliveries of an endpoint due."""
     statement = (
         update(deliveries)
         .where(
@@ -156,10 +176,8 @@ async def resume(
             deliveries.c.due_at.is_(None),
         )
         .values(due_at=now)
-        .returning(deliveries.c.id)
     )
-    found = [DeliveryId(row.id) for row in await session.execute(statement)]
-    return tuple(sorted(found))
+    await session.execute(statement)
 
 
 async def failing_since(session: TenantSession, endpoint_id: EndpointId) -> datetime | None:
@@ -187,18 +205,40 @@ async def rearm(session: TenantSession, delivery_id: DeliveryId, now: datetime) 
 
 async def due(
     session: SweepSession, now: datetime, limit: int
-) -> Sequence[tuple[TenantId, DeliveryId]]:
-    """Say which deliveries are due and in nobody's hands."""
+) -> Sequence[tuple[TenantId, EndpointId]]:
+    """Say to which endpoints deliveries are due that are in nobody's hands.
+
+    However much is due to one endpoint, it is one place in the list.
+    """
+    first = func.min(deliveries.c.due_at)
     statement = (
-        select(deliveries.c.tenant_id, deliveries.c.id)
+        select(deliveries.c.tenant_id, deliveries.c.endpoint_id)
         .where(
             deliveries.c.due_at <= now,
             or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= now),
         )
-        .order_by(deliveries.c.due_at)
+        .group_by(deliveries.c.tenant_id, deliveries.c.endpoint_id)
+        .order_by(first)
         .limit(limit)
     )
-    return [(TenantId(r.tenant_id), DeliveryId(r.id)) for r in await session.execute(statement)]
+    rows = await session.execute(statement)
+    return [(TenantId(r.tenant_id), EndpointId(r.endpoint_id)) for r in rows]
+
+
+async def rearm_since(
+    session: TenantSession, endpoint_id: EndpointId, since: datetime, now: datetime
+) -> int:
+    """Make due again every ended delivery of an endpoint that was made since an instant."""
+    statement = (
+        update(deliveries)
+        .where(
+            deliveries.c.endpoint_id == endpoint_id,
+            deliveries.c.created_at >= since,
+            deliveries.c.status.in_(["delivered", "exhausted", "cancelled"]),
+        )
+        .values(status="pending", due_at=now, updated_at=now)
+    )
+    return (await session.execute(statement)).rowcount
 
 
 def delivery_of(row: Row[Any]) -> Delivery:

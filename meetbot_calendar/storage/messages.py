@@ -5,9 +5,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, true, update
 
-from meetbot_calendar.deliveries.model import DeliveryId, EndpointId, MessageId, MessageType
+from meetbot_calendar.deliveries.model import (
+    Endpoint,
+    EndpointId,
+    MessageId,
+    MessageType,
+)
 from meetbot_calendar.storage.tables import deliveries, messages, webhook_endpoints
 from tenants.identity import new_id
 from tenants.storage.session import TenantSession
@@ -24,8 +29,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 async def write(
     session: TenantSession, now: datetime, drafts: Sequence[Draft]
-) -> tuple[DeliveryId, ...]:
-    """Write messages in order, with their deliveries; returns the deliveries to ring for.
+) -> tuple[EndpointId, ...]:
+    """Write messages in order, with their deliveries; returns the endpoints to ring for.
 
     The tenant's row is locked from here to the commit, so that ``seq`` is the order in which
     messages become visible: a reader who remembers the last one misses none. Call it last.
@@ -46,19 +51,45 @@ async def write(
     ]
     if sent:
         await session.execute(insert(deliveries), sent)
-    return tuple(DeliveryId(row["id"]) for row in sent)
+    return tuple(dict.fromkeys(EndpointId(row["endpoint_id"]) for row in sent))
 
 
 async def write_to(
     session: TenantSession, now: datetime, draft: Draft, endpoint_id: EndpointId
-) -> tuple[MessageId, DeliveryId]:
+) -> MessageId:
     """Write one message for one endpoint alone, whatever it subscribed to."""
     seq = await _reserve(session, 1)
     message_id = MessageId(new_id("msg", now))
     await session.execute(insert(messages), [_message(session, now, message_id, seq, draft)])
     sent = _delivery(session, now, message_id, endpoint_id, draft)
     await session.execute(insert(deliveries), [sent])
-    return message_id, DeliveryId(sent["id"])
+    return message_id
+
+
+async def add_missing(
+    session: TenantSession, endpoint: Endpoint, since: datetime, now: datetime
+) -> int:
+    """Put on its way to an endpoint what was told since an instant and never sent to it."""
+    sent = select(deliveries.c.id).where(
+        deliveries.c.message_id == messages.c.id, deliveries.c.endpoint_id == endpoint.id
+    )
+    wanted = true() if "*" in endpoint.events else messages.c.type.in_(endpoint.events)
+    statement = (
+        select(messages.c.id, messages.c.type, messages.c.bot_id)
+        .where(messages.c.created_at >= since, wanted, messages.c.type != "endpoint.test")
+        .where(~sent.exists())
+        .order_by(messages.c.seq)
+    )
+    missing = (await session.execute(statement)).all()
+    rows = [
+        _delivery(
+            session, now, row.id, endpoint.id, Draft(type=row.type, body=b"", bot_id=row.bot_id)
+        )
+        for row in missing
+    ]
+    if rows:
+        await session.execute(insert(deliveries), rows)
+    return len(rows)
 
 
 async def _reserve(session: TenantSession, count: int) -> int:

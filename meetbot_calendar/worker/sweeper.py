@@ -16,6 +16,7 @@ log = structlog.get_logger("worker")
 
 _EVERY = 1.0  # seconds
 _AT_ONCE = 24
+_ENDPOINTS_AT_ONCE = 200  # most of which only wait: a customer that hangs is not to stop others
 _LIMIT = 100
 _EXPIRE_EVERY = timedelta(minutes=5)
 
@@ -26,6 +27,7 @@ class Sweeper:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._delivering = asyncio.Semaphore(_ENDPOINTS_AT_ONCE)
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._rung_again: set[tuple[str, str]] = set()
         self._is_ending = False
@@ -54,8 +56,8 @@ class Sweeper:
     async def _expire(self) -> None:
         try:
             await sweep.expire(self._services)
-        except DatabaseDown:
-            return  # looked at again in five minutes
+        except DatabaseDown as down:
+            log.warning("the database is away; expiring waits five minutes", detail=str(down))
 
     def start(self, kind: str, tenant_id: TenantId, row_id: str, *, rung: bool = False) -> None:
         """Start one journey, unless this very row is at work here: then a ring runs it again."""
@@ -71,7 +73,7 @@ class Sweeper:
         task.add_done_callback(lambda _: self._ended(kind, tenant_id, row_id))
 
     async def _work(self, kind: str, tenant_id: TenantId, row_id: str) -> None:
-        async with self._places:
+        async with self._delivering if kind == "deliver" else self._places:
             await perform(self._services, kind, tenant_id, row_id)
 
     def _ended(self, kind: str, tenant_id: TenantId, row_id: str) -> None:

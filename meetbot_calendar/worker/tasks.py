@@ -6,7 +6,7 @@ import structlog
 
 from meetbot_calendar import telemetry
 from meetbot_calendar.calendars.model import CalendarId, ConnectionId
-from meetbot_calendar.deliveries.model import DeliveryId
+from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.errors import InstallationFault, MeetbotError, TryLater
 from meetbot_calendar.journeys import (
     closing,
@@ -45,8 +45,8 @@ async def decide_user(services: Services, tenant_id: TenantId, row_id: str) -> o
 
 
 async def send_delivery(services: Services, tenant_id: TenantId, row_id: str) -> object:
-    """Attempt one delivery."""
-    return await deliver.deliver(services, tenant_id, DeliveryId(row_id))
+    """Attempt what is due to one endpoint."""
+    return await deliver.deliver(services, tenant_id, EndpointId(row_id))
 
 
 async def watch_calendar(services: Services, tenant_id: TenantId, row_id: str) -> object:
@@ -143,8 +143,8 @@ def _count(outcome: object) -> None:
             _count(effects)
         case FollowedUp(outcome=step):
             telemetry.SERIES_FOLLOWED.labels(step).inc()
-        case Sent(status=status):
-            telemetry.DELIVERIES.labels(status).inc()
+        case tuple():
+            _count_sent(outcome)
         case Purged(counts=counts):
             _count_purged(counts)
         case _:
@@ -161,3 +161,9 @@ def _count_sync(synced: SyncedCalendar) -> None:
 def _count_purged(counts: Mapping[str, int]) -> None:
     for kind, number in counts.items():
         telemetry.PURGED.labels(kind).inc(number)
+
+
+def _count_sent(outcome: tuple[object, ...]) -> None:
+    for each in outcome:
+        if isinstance(each, Sent):
+            telemetry.DELIVERIES.labels(each.status).inc()

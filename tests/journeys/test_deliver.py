@@ -1,21 +1,25 @@
 """Messages reach the tenant: signed, in order, as often as it takes."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from meetbot_calendar.calendars.model import Provider
 from meetbot_calendar.deliveries.attempts import DELAYS
-from meetbot_calendar.deliveries.model import DeliveryId, EndpointId
+from meetbot_calendar.deliveries.model import EndpointId, MessageId
 from meetbot_calendar.errors import Conflict
-from meetbot_calendar.journeys import deliver, endpoints, outbox
+from meetbot_calendar.journeys import deliver, endpoints, outbox, steer
 from meetbot_calendar.journeys.endpoints import EndpointChange
 from meetbot_calendar.journeys.outbox import Delivered, DeliveryFilter
 from meetbot_calendar.journeys.paging import PageWish
 from meetbot_calendar.sandbox.customer_inbox import CustomerState
 from meetbot_calendar.sandbox.notes import note
-from tests.journeys.stage import ANN, Stage
+from meetbot_calendar.storage import messages
+from meetbot_calendar.worker.sweeper import Sweeper
+from tests.journeys.stage import ANN, MEET, Stage
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -216,14 +220,109 @@ async def test_a_delivered_message_can_be_sent_again_under_its_id(stage: Stage) 
 async def test_a_delivery_is_made_by_one_worker(stage: Stage) -> None:
     endpoint_id = await stage.listen()
     await deliver.send_test(stage.services, stage.context, endpoint_id)
-    delivery_id = DeliveryId((await one(stage)).delivery.id)
 
-    made = [
-        await deliver.deliver(stage.services, stage.context.tenant_id, delivery_id)
-        for _ in range(2)
+    made = await asyncio.gather(
+        *(deliver.deliver(stage.services, stage.context.tenant_id, endpoint_id) for _ in range(2))
+    )
+
+    assert (sorted(map(len, made)), len(stage.received)) == ([0, 1], 1)
+
+
+async def test_what_waits_for_one_endpoint_is_posted_several_at_a_time(stage: Stage) -> None:
+    endpoint_id = await stage.listen()
+    sent = [await deliver.send_test(stage.services, stage.context, endpoint_id) for _ in range(20)]
+
+    made = await deliver.deliver(stage.services, stage.context.tenant_id, endpoint_id)
+
+    assert (len(made), {message.id for message in stage.received}) == (20, set(sent))
+
+
+async def test_a_customer_that_hangs_delays_no_other_customer(stage: Stage) -> None:
+    hangs, other = await stage.listen(name="hangs"), await stage.listen(name="other")
+    for _ in range(30):
+        await deliver.send_test(stage.services, stage.context, hangs)
+    told = await deliver.send_test(stage.services, stage.context, other)
+    reached, never = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        reached.set()
+        await never.wait()
+
+    poster: Any = Hanging(stage.services.poster, "/hangs", hang)
+    services = msgspec.structs.replace(stage.services, poster=poster)
+    sweeper, stop = Sweeper(services), asyncio.Event()
+    working = asyncio.create_task(sweeper.run(stop))
+    async with asyncio.timeout(20):
+        await reached.wait()
+        while not stage.received:  # noqa: ASYNC110 - the customer has no bell for tests
+            await asyncio.sleep(0)
+        due = await stage.look(
+            "select count(*) from deliveries where lease_id is null and due_at is not null"
+        )
+    stop.set()
+    await working
+
+    assert ([message.id for message in stage.received], due) == ([told], [22])
+
+
+class Hanging:
+    """A poster that never has an answer from some."""
+
+    def __init__(self, poster: Any, part: str, hang: Any) -> None:
+        self._poster = poster
+        self._part = part
+        self._hang = hang
+
+    async def post(self, url: str, headers: Any, body: bytes) -> Any:
+        if url.endswith(self._part):
+            await self._hang()
+        return await self._poster.post(url, headers, body)
+
+
+async def test_one_who_was_disabled_for_failing_is_told_what_happened_meanwhile(
+    stage: Stage,
+) -> None:
+    endpoint_id = await stage.listen()
+    stage.world.faults.add(HOOKS, "410")
+    await send(stage, endpoint_id)
+    connected = await stage.connect(Provider.GOOGLE, ANN)
+    await stage.settle()
+    quiet = [message.type for message in stage.received]
+
+    await change(stage, endpoint_id, status="enabled")
+    await stage.settle()
+
+    assert connected.error_code is None
+    assert quiet == ["endpoint.test"]
+    assert sorted(message.type for message in stage.received[1:]) == [
+        "calendar.connected",
+        "endpoint.disabled",
     ]
 
-    assert (made[0] is None, made[1], len(stage.received)) == (False, None, 1)
+
+async def test_everything_since_an_instant_is_sent_again_in_order(stage: Stage) -> None:
+    endpoint_id = await stage.listen()
+    await send(stage, endpoint_id)
+    since = stage.now + HOUR
+    await stage.pass_time(HOUR)
+    await send(stage, endpoint_id)
+    await stage.connect(Provider.GOOGLE, ANN)
+    await stage.settle()
+    first = [message.id for message in stage.received]
+
+    again = await endpoints.redeliver_since(stage.services, stage.context, endpoint_id, since)
+    await stage.settle()
+
+    assert again == len(first) - 1
+    assert sorted(message.id for message in stage.received) == sorted(first + first[1:])
+
+
+async def test_a_disabled_endpoint_is_told_nothing_again(stage: Stage) -> None:
+    endpoint_id = await stage.listen()
+    await change(stage, endpoint_id, status="disabled")
+
+    with pytest.raises(Conflict, match="enable it first"):
+        await endpoints.redeliver_since(stage.services, stage.context, endpoint_id, stage.now)
 
 
 async def test_both_secrets_sign_for_a_day_after_a_rotation(stage: Stage) -> None:
@@ -250,10 +349,10 @@ async def test_an_endpoint_hears_what_it_asked_for(stage: Stage) -> None:
 
     await stage.onboard(Provider.GOOGLE, ANN)
 
-    heard = {name: [m.type for m in stage.received if m.inbox == name] for name in ("some", "all")}
+    heard = {name: {m.type for m in stage.received if m.inbox == name} for name in ("some", "all")}
     assert heard == {
-        "some": ["calendar.connected", "bot.scheduled"],
-        "all": ["calendar.connected", "calendar.events_changed", "bot.scheduled"],
+        "some": {"calendar.connected", "bot.scheduled"},
+        "all": {"calendar.connected", "calendar.events_changed", "bot.scheduled"},
     }
 
 
@@ -284,3 +383,70 @@ async def test_a_reader_goes_on_where_it_stopped(stage: Stage) -> None:
         since = found[0].id
 
     assert read == ["calendar.connected", "calendar.events_changed", "bot.scheduled"]
+
+
+async def test_a_customer_who_was_down_rebuilds_every_bot_from_the_log(stage: Stage) -> None:
+    for number, link in enumerate(
+        ("https://zoom.us/j/81234567890", MEET, "https://zoom.us/j/81234567899")
+    ):
+        stage.hold_meeting(ANN, f"M{number}", (number + 1) * HOUR, link=link)
+    await stage.onboard(Provider.GOOGLE, ANN)
+    await steer.cancel_bot(stage.services, stage.context, (await stage.bots())[2].id)
+    rebuilt: dict[str, str] = {}
+    since: MessageId | None = None
+
+    for _ in range(4):
+        await stage.pass_time(HOUR)
+        since = await follow(stage, since, rebuilt)
+
+    assert rebuilt == {bot.id: bot.status for bot in await stage.bots()}
+    assert sorted(rebuilt.values()) == ["cancelled", "completed", "completed"]
+
+
+async def follow(stage: Stage, since: MessageId | None, rebuilt: dict[str, str]) -> MessageId:
+    """Read on in the log, as a customer would, to its end; returns where that is."""
+    while True:
+        wish = PageWish(limit=2)
+        page = await outbox.list_messages(
+            stage.services, stage.context, wish, kind=None, since=since
+        )
+        for message in page.results:
+            since, said = message.id, msgspec.json.decode(message.body)
+            if said["type"].startswith("bot."):
+                rebuilt[said["data"]["bot_id"]] = said["data"]["status"]
+        if page.next is None:
+            assert since is not None
+            return since
+
+
+async def test_a_reader_misses_nothing_that_is_committed_late(stage: Stage) -> None:
+    database, tenant_id = stage.services.database, stage.context.tenant_id
+    draft = messages.Draft(type="bot.scheduled", body=b"{}")
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def late() -> None:
+        async with database.tenant(tenant_id) as session:
+            await messages.write(session, stage.now, [draft])
+            begun.set()
+            await go_on.wait()
+
+    async def quick() -> None:
+        async with database.tenant(tenant_id) as session:
+            await messages.write(session, stage.now, [draft])
+
+    async def read() -> list[Any]:
+        page = await outbox.list_messages(
+            stage.services, stage.context, PageWish(limit=9), kind=None, since=None
+        )
+        return [message.id for message in page.results]
+
+    first = asyncio.create_task(late())
+    await begun.wait()
+    second = asyncio.create_task(quick())
+    await asyncio.wait([second], timeout=0.1)
+    between = await read()
+    go_on.set()
+    await asyncio.gather(first, second)
+
+    assert between == []  # what came second does not show before what came first
+    assert len(await read()) == 2

@@ -76,20 +76,6 @@ async def bot(stage: Stage) -> Claim:
     return claim
 
 
-async def delivery(stage: Stage) -> Claim:
-    endpoint_id = await stage.listen()
-    await send_test(stage.services, stage.context, endpoint_id)
-    (delivery_id,) = await stage.look("select id from deliveries")
-    now = stage.now
-
-    async def claim(session: TenantSession) -> Any:
-        return await deliveries.claim(
-            session, delivery_id, lease_id=new_id("lea", now), now=now, until=now + MINUTE
-        )
-
-    return claim
-
-
 async def push(stage: Stage) -> Claim:
     await stage.connect(Provider.GOOGLE, ANN)
     (calendar_id,) = await stage.look("select id from calendars")
@@ -118,7 +104,7 @@ async def refresh(stage: Stage) -> Claim:
 
 
 each = pytest.mark.parametrize(
-    "prepare", [calendar, consent, bot, delivery, push, refresh], ids=lambda claim: claim.__name__
+    "prepare", [calendar, consent, bot, push, refresh], ids=lambda claim: claim.__name__
 )
 
 
@@ -181,3 +167,24 @@ async def test_a_lease_that_has_run_out_is_nobodys(stage: Stage) -> None:
 
     assert quick is not None
     assert not is_slow_still_there
+
+
+async def test_two_who_post_to_one_endpoint_take_different_deliveries(stage: Stage) -> None:
+    endpoint_id = await stage.listen()
+    for _ in range(3):
+        await send_test(stage.services, stage.context, endpoint_id)
+    now, database = stage.now, stage.services.database
+
+    async def take(session: TenantSession) -> set[str]:
+        until = now + MINUTE
+        taken = await deliveries.claim(
+            session, endpoint_id, most=2, lease_id=new_id("lea", now), now=now, until=until
+        )
+        return {parcel.delivery.id for parcel in taken}
+
+    async with database.tenant(stage.context.tenant_id) as one:
+        first = await take(one)
+        async with database.tenant(stage.context.tenant_id) as other:
+            second = await take(other)
+
+    assert (len(first), len(second), first & second) == (2, 1, set())

@@ -71,6 +71,18 @@ class NewEndpointView(EndpointView, frozen=True, kw_only=True):
         return f"NewEndpointView({self.id}, ***)"
 
 
+class SinceBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From when on everything is sent again: an instant of ISO 8601, with its zone."""
+
+    since: Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class AgainView(msgspec.Struct, frozen=True, kw_only=True):
+    """How many messages are on their way again."""
+
+    messages: int
+
+
 class TestView(msgspec.Struct, frozen=True, kw_only=True):
     """The test message that is on its way."""
 
@@ -165,6 +177,18 @@ async def test_webhook_endpoint(
     return TestView(message_id=message_id)
 
 
+@post("/{endpoint_id:str}/redeliver", status_code=202)
+async def redeliver_to_webhook_endpoint(
+    services: Given,
+    context: Caller,
+    endpoint_id: FromPath[EndpointId],
+    data: JSONBody[SinceBody],
+) -> AgainView:
+    """Send everything since an instant again, and what was missed while it was disabled."""
+    again = await endpoints.redeliver_since(services, context, endpoint_id, data.since)
+    return AgainView(messages=again)
+
+
 router = Router(
     "/v1/webhook-endpoints",
     route_handlers=[
@@ -175,6 +199,7 @@ router = Router(
         remove_webhook_endpoint,
         rotate_webhook_secret,
         test_webhook_endpoint,
+        redeliver_to_webhook_endpoint,
     ],
     dependencies=PAGED,
     tags=["Webhooks"],
