@@ -140,7 +140,7 @@ async def redeliver_since(
         await audit.write(
             session,
             now,
-            actor=context.actor,
+            by=context,
             action="endpoint.told_again",
             target=endpoint_id,
             details={"since": since.isoformat(), "messages": again},

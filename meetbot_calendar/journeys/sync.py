@@ -17,7 +17,7 @@ from meetbot_calendar.errors import (
     ReconnectNeeded,
     TryLater,
 )
-from meetbot_calendar.journeys import grants, listing, restraint, rounds
+from meetbot_calendar.journeys import grants, heartbeat, listing, restraint, rounds
 from meetbot_calendar.journeys.ringing import ring_decide, ring_deliveries
 from meetbot_calendar.journeys.rounds import Round
 from meetbot_calendar.journeys.scope import Scope
@@ -28,7 +28,6 @@ from meetbot_calendar.storage.calendar_leases import Lease, Progress, Setback
 from tenants.identity import CalendarUserId, TenantContext, TenantId
 from tenants.storage.session import TenantSession
 
-_PATIENCE = 300.0  # seconds one round may take before another worker may try
 _ENDLESS = "endless_round"  # a place from which the provider's pages never end is as good as lost
 _TURN = 2.0  # seconds until a calendar whose mailbox is being read is tried again
 _WAIT = 60.0  # seconds a "sync now" waits for its answer
@@ -66,7 +65,7 @@ async def sync(
     A failure is recorded with the calendar, and with when to try again; it is not raised.
     """
     now = services.clock.now()
-    until = now + services.clock.patience(_PATIENCE)
+    until = now + services.clock.patience(heartbeat.LASTS)
     async with services.database.tenant(tenant_id) as session:
         lease = await calendar_leases.claim(session, calendar_id, now=now, until=until)
         if lease is None:
@@ -75,7 +74,8 @@ async def sync(
             await calendars.wait_for_another(session, calendar_id, now, again)
             return None
     try:
-        return await _work(services, lease, now)
+        async with heartbeat.kept(services, lease):
+            return await _work(services, lease, now)
     except MeetbotError as error:
         await _set_back(services, tenant_id, lease, error)
         synced = _nothing(lease.calendar)

@@ -177,6 +177,15 @@ _FINISH = (
 )
 
 
+async def prolong(session: TenantSession, lease: Lease, until: datetime) -> None:
+    """Keep a lease for longer, if it is still ours."""
+    await session.execute(
+        update(calendars)
+        .where(calendars.c.id == lease.calendar.id, calendars.c.lease_id == lease.lease_id)
+        .values(lease_until=until)
+    )
+
+
 async def finish(session: TenantSession, lease: Lease, progress: Progress) -> bool:
     """Record a finished round, and that the connection works; False where the lease was lost.
 
