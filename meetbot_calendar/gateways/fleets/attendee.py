@@ -53,7 +53,6 @@ _IN = frozenset(
     }
 )
 _OVER = frozenset({"leaving", "post_processing", "ended", "fatal_error", "data_deleted"})
-_UNSENT = frozenset({"scheduled", "staged", "ready"})
 _REASONS = {"request_to_join_denied": "denied_by_host"}
 _STALE = timedelta(days=1)  # the signature holds no time; what it signs does
 
@@ -85,7 +84,7 @@ class AttendeeFleet:
         return text(found[-1], "id") if found else None  # oldest first
 
     async def recall(self, fleet_bot_id: str) -> None:
-        """Let the bot leave; one that has not started is deleted."""
+        """Let the bot leave. None is ever scheduled there, which alone could be deleted."""
         path = "/" + quote(fleet_bot_id, safe="")
         answer = await self._line.ask("POST", f"{path}/leave")
         if answer.is_success or answer.status in GONE:
@@ -94,8 +93,6 @@ class AttendeeFleet:
             raise trouble(answer)
         state = text(await self._line.look(path) or {}, "state")
         if state is None or state in _OVER:
-            return
-        if state in _UNSENT and (await self._line.ask("DELETE", path)).is_success:
             return
         raise TryLater("the bot cannot be called back just now")
 
