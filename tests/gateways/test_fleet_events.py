@@ -241,6 +241,16 @@ def test_a_secret_that_cannot_be_one_is_the_operators_to_mend(name: str, secret:
         fleet.read_notice(heard.headers, heard.body, NOW)
 
 
+@pytest.mark.parametrize("seconds", [-1, 1e9, "60", None, True])
+def test_a_length_that_can_be_none_is_left_out(seconds: object) -> None:
+    said = {"event": "bot.completed", "data": {"duration_seconds": seconds}}
+
+    notice = read("meetingbaas", named("meetingbaas", said))
+
+    assert notice is not None
+    assert notice.report == Report(kind="completed", at=NOW)
+
+
 def test_an_instant_at_the_end_of_time_is_no_instant() -> None:
     said = {"event": "bot.done", "timestamp": "9999-12-31T23:59:59-23:59"}
 

@@ -145,6 +145,8 @@ async def test_settings_cannot_lead_a_bot_elsewhere_or_pass_it_off_as_anothers(n
     assert body[link] == MEET
     if where := KEPT_WITH_A_BOT.get(name):
         assert MARKS.items() | {("team", "x")} <= body[where].items()
+    if name == "meetstream":  # which wants texts there
+        assert body["custom_attributes"]["size"] == "3"
     own = {
         "attendee": ("deduplication_key", "bot_1"),
         "meetingbaas": ("allow_multiple_bots", False),
@@ -188,6 +190,8 @@ async def test_recall_keeps_a_refusal_under_its_key_so_a_new_attempt_takes_anoth
         keys = [h.headers["idempotency-key"] for h in stand.site.heard if h.method == "POST"]
         assert keys == ["bot_1-1", "bot_1-1", "bot_1-2"]
         assert [bot.id for bot in stand.made] == [sent]
+        later = await stand.fleet.send(stand.order(attempt=3))
+        assert await stand.fleet.find(stand.order()) == later
 
 
 async def test_recall_deletes_a_bot_that_waits_to_be_started() -> None:

@@ -5,10 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import policy, steer
+from meetbot_calendar.journeys import finding, policy, steer
 from tests.gateways.fleet_stand import VENDORS, posted
 from tests.journeys.stage import ANN, Stage, set_stage
 
@@ -161,3 +162,16 @@ async def test_another_fleets_reports_have_no_door_here(stage: Stage) -> None:
     answer = await stage.transport.request("POST", url, content=b"{}")
 
     assert answer.status == 404
+
+
+async def test_a_bot_that_another_of_ours_sent_into_the_room_is_not_taken_for_it(
+    stage: Stage,
+) -> None:
+    await left(stage)
+    (bot,) = await stage.bots()
+    (made,) = stage.fleet.bots.values()
+    assert bot.content.order is not None
+    another = msgspec.structs.replace(bot.content.order, bot_id="bot_2", key="bot_2")
+
+    assert await finding.find(stage.services, bot.content.order) == made.id
+    assert await finding.find(stage.services, another) != made.id
