@@ -52,6 +52,7 @@ async def shut(services: Services, tenant_id: TenantId) -> None:
     async with services.database.operator() as session:
         if not await directory.begin_closing(session, tenant_id, services.clock.now()):
             raise Missing("There is no such tenant.")
+    log.info("a tenant is being removed", tenant_id=tenant_id)
     await services.wakeups.ring("close", tenant_id, tenant_id)
 
 

@@ -49,6 +49,7 @@ class Doorkeeper(ASGIMiddleware):
         if door == "operator":
             if not await self._knock(scope, address, self._operator):
                 raise Unauthenticated("This address takes the operator key alone.")
+            structlog.contextvars.bind_contextvars(actor="operator")
         elif door != "public":
             scope["auth"] = context = await self._context(scope, address, door)
             await self._spend(scope, context)
