@@ -35,6 +35,15 @@ _TALKATIVE = ("arq", "httpx", "httpcore", "urllib3", "msal", "google", "hvac", "
 SYNC_ROUNDS = Counter(
     "meetbot_sync_rounds_total", "Calendars brought up to date.", ["provider", "kind", "outcome"]
 )
+SYNC_GAP = Histogram(
+    "meetbot_sync_gap_seconds",
+    "How long a calendar had not been read when it was read again.",
+    ["provider"],
+    buckets=(5, 30, 120, 240, 305, 330, 360, 600, 900, 1800, 3600, 21600),
+)
+WATCHES = Counter(
+    "meetbot_watches_total", "How looking after push subscriptions went.", ["outcome"]
+)
 PROVIDER_ERRORS = Counter(
     "meetbot_provider_errors_total", "Refusals of providers.", ["provider", "error"]
 )

@@ -42,7 +42,7 @@ class _Overtaken(Exception):
 class SyncedCalendar(msgspec.Struct, frozen=True, kw_only=True):
     """What a round did to one calendar; ``error`` says why it could not, ``code`` in one word.
 
-    ``full`` says that it was listed whole.
+    ``full`` says that it was listed whole; ``gap_seconds`` how old our picture of it had become.
     """
 
     calendar_id: CalendarId
@@ -50,6 +50,7 @@ class SyncedCalendar(msgspec.Struct, frozen=True, kw_only=True):
     provider: Provider
     account_id: str
     full: bool = False
+    gap_seconds: float | None = None
     created: int = 0
     updated: int = 0
     deleted: int = 0
@@ -159,6 +160,7 @@ async def _record(
 ) -> SyncedCalendar:
     """Write rows, cursor and message in one transaction, if the calendar is still ours."""
     calendar, now = lease.calendar, services.clock.now()
+    before = calendar.last_complete_sync_at
     turn = _next_due(services, calendar, SyncOutcome(), now)
     due_at = _next_due(services, calendar, SyncOutcome(departures=lease.departures), now)
     progress = Progress(
@@ -185,6 +187,7 @@ async def _record(
         provider=calendar.provider,
         account_id=calendar.account_id,
         full=taken.full,
+        gap_seconds=None if before is None else (now - before).total_seconds(),
         created=counts.created,
         updated=counts.updated,
         deleted=counts.deleted,

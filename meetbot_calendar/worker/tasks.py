@@ -51,7 +51,9 @@ async def send_delivery(services: Services, tenant_id: TenantId, row_id: str) ->
 
 async def watch_calendar(services: Services, tenant_id: TenantId, row_id: str) -> object:
     """Look after one calendar's watch."""
-    return await watching.watch(services, tenant_id, CalendarId(row_id))
+    outcome = await watching.watch(services, tenant_id, CalendarId(row_id))
+    telemetry.WATCHES.labels(outcome).inc()
+    return outcome
 
 
 async def part(services: Services, tenant_id: TenantId, row_id: str) -> object:
@@ -156,6 +158,8 @@ def _count_sync(synced: SyncedCalendar) -> None:
     telemetry.SYNC_ROUNDS.labels(synced.provider, kind, synced.code or "ok").inc()
     if synced.code is not None:
         telemetry.PROVIDER_ERRORS.labels(synced.provider, synced.code).inc()
+    if synced.gap_seconds is not None:
+        telemetry.SYNC_GAP.labels(synced.provider).observe(synced.gap_seconds)
 
 
 def _count_purged(counts: Mapping[str, int]) -> None:

@@ -10,9 +10,11 @@ import pytest
 
 from tests.journeys.histories.playing import KINDS, play
 
+SEEDS = (2, 5, 6, 7, 9)  # one of a kind, of the kinds with the most trouble in them
+
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("seed", range(len(KINDS)), ids=list(KINDS))
+@pytest.mark.parametrize("seed", SEEDS, ids=[list(KINDS)[seed] for seed in SEEDS])
 async def test_after_any_history_our_picture_is_the_worlds(
     emptied: Callable[[], str], tmp_path: Path, seed: int
 ) -> None:
