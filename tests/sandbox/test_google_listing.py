@@ -1,9 +1,10 @@
 """events.list: windows, orders, filters, pages and refusals (providers.md 2.2)."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from meetbot_calendar.sandbox import edits
+from meetbot_calendar.sandbox.google import expand
 from meetbot_calendar.sandbox.samples import insert_raw
 from tests.sandbox.site import ANN, BOB, Site, berlin, ids
 
@@ -256,3 +257,21 @@ async def test_a_page_token_belongs_to_its_query(site: Site) -> None:
 
     assert await reader.refused(pageToken=token, singleEvents="true") == (400, "invalid")
     assert await reader.refused(pageToken="bogus") == (400, "invalid")
+
+
+async def test_a_cancelled_day_of_a_series_is_gone_wherever_its_calendar_is(site: Site) -> None:
+    world = site.world
+    zoned = world.directory.add_account("google", "kai@acme.example", zone="Europe/Berlin")
+    start = datetime(2026, 11, 25, tzinfo=UTC)
+    held = world.add_meeting(
+        "kai@acme.example", "Days", start, start + timedelta(days=1),
+        all_day=True, recurrence="RRULE:FREQ=WEEKLY;COUNT=2",
+    )  # fmt: skip
+
+    edits.cancel(world, held.id, "20261125")
+
+    shown = expand.expanded(world.directory.primary(zoned), world.clock.now(), None)
+    assert [(item.id[-8:], item.gone) for item in shown] == [
+        ("20261202", False),
+        ("20261125", True),
+    ]

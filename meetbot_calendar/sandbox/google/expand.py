@@ -99,9 +99,12 @@ def exceptions(calendar: Calendar, master_id: str) -> dict[str, Row]:
     for row in calendar.rows.values():
         if row.body.get("recurringEventId") != master_id or row.removed:
             continue
-        when = times.read(row.body.get("originalStartTime"), calendar.zone)
-        if when:
-            found[slot_key(when[0], all_day=when[1])] = row
+        original = row.body.get("originalStartTime")
+        when = times.read(original, calendar.zone)
+        if when and when[1]:  # a date is a date, wherever the calendar is
+            found[str(original["date"]).replace("-", "")] = row
+        elif when:
+            found[slot_key(when[0], all_day=False)] = row
     return found
 
 
