@@ -101,7 +101,7 @@ def exceptions(calendar: Calendar, master_id: str) -> dict[str, Row]:
             continue
         original = row.body.get("originalStartTime")
         when = times.read(original, calendar.zone)
-        if when and when[1]:  # a date is a date, wherever the calendar is
+        if original and when and when[1]:  # a date is a date, wherever the calendar is
             found[str(original["date"]).replace("-", "")] = row
         elif when:
             found[slot_key(when[0], all_day=False)] = row
