@@ -29,7 +29,9 @@ async def polls(bench: Bench, provider: Provider, email: str, table: Table) -> N
     for number in range(50):
         start = bench.services.clock.now() + timedelta(days=1, hours=number)
         await bench.hold(f"Meeting {number}", start, f"https://zoom.us/j/9000000{number:04}", email)
-    await sync.sync_user(bench.services, bench.context, user_id)
+    async with bench.services.database.tenant(bench.context.tenant_id) as session:
+        for listed in await calendars.of_user(session, user_id):
+            await sync.sync(bench.services, bench.context.tenant_id, listed.id)
     async with bench.services.database.tenant(bench.context.tenant_id) as session:
         (calendar,) = await calendars.of_user(session, user_id)
 

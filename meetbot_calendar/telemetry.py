@@ -7,7 +7,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Literal
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from structlog.typing import Processor
 
@@ -64,6 +64,18 @@ JOURNEYS_CRASHED = Counter(
     "meetbot_journeys_crashed_total", "Journeys that met what nobody foresaw.", ["task"]
 )
 PURGED = Counter("meetbot_purged_rows_total", "Rows that retention deleted.", ["kind"])
+KEY_SERVICE = Histogram(
+    "meetbot_key_service_seconds",
+    "How long the key service took, and how it went.",
+    ["operation", "outcome"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+KEYS_MISSED = Counter(
+    "meetbot_keys_missed_total", "Work that waits since no key could be had.", ["task"]
+)
+KEYS_HELD = Gauge(
+    "meetbot_ciphers_held", "Tenants' ciphers in memory.", multiprocess_mode="livesum"
+)
 RULE_ERRORS = Counter("meetbot_rule_errors_total", "Rules that failed on an event.", ["error"])
 
 

@@ -1,9 +1,12 @@
 """Builds every service once, in order, and closes them in reverse; api and worker share it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+
+import structlog
 
 from meetbot_calendar import telemetry
 from meetbot_calendar.bots.fleet import Fleet
@@ -32,14 +35,19 @@ from meetbot_calendar.journeys.services import House, Jobs, Services
 from meetbot_calendar.settings import Secret, Settings
 from tenants.identity import TenantId
 from tenants.limits import Rate
-from tenants.secrets.key_provider import KeyProvider
-from tenants.secrets.keyring import Keyring, TenantCipher
+from tenants.secrets.ciphers import TenantCipher
+from tenants.secrets.key_provider import PURPOSES, KeyProvider, KeyPurpose
+from tenants.secrets.keyring import Keyring
 from tenants.secrets.local import LocalKeys
 from tenants.secrets.vault import VaultKeys, VaultLogin
 from tenants.storage.data_keys import DataKeys
 from tenants.storage.session import Database, open_engine
 
+log = structlog.get_logger("keys")
+
+API_OPENS: tuple[KeyPurpose, ...] = ("content",)  # people's grants are the worker's to open
 _CONNECTIONS = 12
+_TEND_EVERY = 5.0  # real seconds
 
 
 class ContentCiphers:
@@ -55,13 +63,22 @@ class ContentCiphers:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
-    """Open everything a journey may touch. Redis need not be there; the rest is met when used."""
+async def open_services(
+    settings: Settings, opens: Collection[KeyPurpose] = PURPOSES
+) -> AsyncIterator[Services]:
+    """Open everything a journey may touch. Redis need not be there; the rest is met when used.
+
+    ``opens`` is what this process may open of what is sealed: the API opens no grant.
+    """
     clock = SystemClock(speed=settings.clock_speed, origin=settings.clock_origin)
     async with AsyncExitStack() as stack:
         engine = open_engine(required(settings.database_url), pool_size=_CONNECTIONS)
         stack.push_async_callback(engine.dispose)
-        keyring = Keyring(_key_provider(settings), DataKeys(engine))
+        keyring = Keyring(
+            _key_provider(settings), DataKeys(engine), opens=opens, told=_tell_of_keys
+        )
+        stack.push_async_callback(keyring.close)
+        await stack.enter_async_context(_kept_briefly(keyring, clock))
         lanes = Lanes(address_of(settings.fleet, settings.fleet_url))
         transport = await stack.enter_async_context(open_transport(lanes=lanes))
         poster = await stack.enter_async_context(
@@ -88,6 +105,27 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
 
 
+@asynccontextmanager
+async def _kept_briefly(keyring: Keyring, clock: Clock) -> AsyncIterator[None]:
+    """Let go of keys when their time is over, also where nobody asks for any."""
+
+    async def tend() -> None:
+        while True:
+            telemetry.KEYS_HELD.set(keyring.expire(clock.now()))
+            await clock.sleep_until(clock.now() + clock.patience(_TEND_EVERY))
+
+    tending = asyncio.create_task(tend())
+    try:
+        yield
+    finally:
+        tending.cancel()
+        await asyncio.gather(tending, return_exceptions=True)
+
+
+def _tell_of_keys(trouble: Exception) -> None:
+    log.warning("no keys can be had; work that needs one waits", detail=str(trouble))
+
+
 def required(setting: Secret | None) -> str:
     """Return an address that whoever starts us has settled."""
     if setting is None:
@@ -108,6 +146,9 @@ def _key_provider(settings: Settings) -> KeyProvider:
         login,
         namespace=settings.vault_namespace,
         mount=settings.vault_mount,
+        told=lambda operation, outcome, seconds: telemetry.KEY_SERVICE.labels(
+            operation, outcome
+        ).observe(seconds),
     )
 
 

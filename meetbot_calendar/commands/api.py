@@ -11,7 +11,7 @@ from meetbot_calendar.commands.stores import open_stores
 from meetbot_calendar.probes import probes_of
 from meetbot_calendar.settings import Settings
 from meetbot_calendar.web.app import create_app
-from meetbot_calendar.wiring import open_services, required
+from meetbot_calendar.wiring import API_OPENS, open_services, required
 from tenants.api_keys import same_key
 
 
@@ -30,7 +30,7 @@ def main(settings: Settings, given: Namespace) -> int:
 
 async def _serve(stores: Settings, stop: asyncio.Event) -> int:
     operator_key = required(stores.operator_key)
-    async with open_services(stores) as services:
+    async with open_services(stores, opens=API_OPENS) as services:
         app = create_app(
             services,
             is_operator=lambda key: same_key(key, operator_key),

@@ -7,7 +7,7 @@ import msgspec
 
 from meetbot_calendar.bots.model import Bot, BotId
 from meetbot_calendar.calendars.model import CalendarId, Provider
-from meetbot_calendar.journeys import decide, orders, reading, sync
+from meetbot_calendar.journeys import asked_sync, decide, orders, reading
 from meetbot_calendar.journeys.acting import person
 from meetbot_calendar.journeys.paging import Listing, PageWish
 from meetbot_calendar.journeys.reading import EventFilter
@@ -108,7 +108,7 @@ async def _sync(
         account_id=which.account_id,
         platform_id=which.platform_calendar_id,
     )
-    synced = await sync.sync_user(services, context, user_id, scope, older_than=older_than)
+    synced = await asked_sync.sync_user(services, context, user_id, scope, older_than=older_than)
     if any(row.created or row.updated or row.deleted for row in synced):
         await decide.decide(services, context.tenant_id, user_id)
     return tuple(

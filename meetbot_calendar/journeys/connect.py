@@ -139,6 +139,7 @@ async def _claim(
         tenant_id = await consents.tenant_of(gate)
     pending = None
     if tenant_id is not None:
+        await grants.sealer(services, tenant_id)  # none to be had: the link stays good
         async with services.database.tenant(tenant_id) as session:
             pending = await consents.claim(session, state_hash, services.clock.now())
     if tenant_id is None or pending is None or pending.provider is not provider:

@@ -64,7 +64,8 @@ async def enrol(
     while written is None:
         now = services.clock.now()
         connection_id = await _id_of(services, context, user_id, new, now)
-        sealed = await grants.seal(services, context.tenant_id, connection_id, new.back.grant)
+        sealer = await grants.sealer(services, context.tenant_id)
+        sealed = grants.sealed(sealer, connection_id, new.back.grant)
         row = _row(connection_id, user_id, new, sealed)
         async with services.database.tenant(context.tenant_id) as session:
             written = await _write(session, context, row, new, now)

@@ -21,7 +21,7 @@ from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import calendars, connections, messages, sealed_grants
 from meetbot_calendar.storage.sealed_grants import GrantRow
 from tenants.identity import TenantContext, TenantId
-from tenants.secrets.keyring import TenantCipher
+from tenants.secrets.ciphers import TenantCipher, TenantSealer
 from tenants.storage import oauth_apps, users
 from tenants.storage.session import TenantSession
 
@@ -30,25 +30,42 @@ T = TypeVar("T")
 _MARGIN = timedelta(minutes=2)
 _REFRESH_PATIENCE = 30.0  # seconds a refresher may take before another steps in
 _LOOK_AGAIN = 0.2
+_PASSING_KEYS_STAY = timedelta(hours=1)  # much longer than a process seals with one
 
 
-async def seal(
-    services: Services, tenant_id: TenantId, connection_id: ConnectionId, grant: Grant
-) -> bytes:
+async def sealer(services: Services, tenant_id: TenantId) -> TenantSealer:
+    """Return what seals a tenant's grants: at hand before a provider is asked for one."""
+    return await services.keyring.sealer(tenant_id, "grant", services.clock.now())
+
+
+def sealed(sealer: TenantSealer, connection_id: ConnectionId, grant: Grant) -> bytes:
     """Seal a grant to its tenant and connection."""
-    cipher = await services.keyring.cipher(tenant_id, "grant", services.clock.now())
-    return cipher.seal(connection_id, msgspec.msgpack.encode(grant))
+    return sealer.seal(connection_id, msgspec.msgpack.encode(grant))
 
 
 async def unseal(services: Services, row: GrantRow) -> Grant:
-    """Open a grant."""
-    tenant_id = row.connection.tenant_id
-    cipher = await services.keyring.cipher(tenant_id, "grant", services.clock.now())
-    return _opened(cipher, row)
+    """Open a grant: the worker's to do, no other process can."""
+    return _opened(await _opener(services, row), row)
+
+
+async def _opener(services: Services, row: GrantRow) -> TenantCipher:
+    now = services.clock.now()
+    return await services.keyring.opener(row.connection.tenant_id, "grant", row.sealed, now)
 
 
 def _opened(cipher: TenantCipher, row: GrantRow) -> Grant:
     return msgspec.msgpack.decode(cipher.open(row.connection.id, row.sealed), type=Grant)
+
+
+async def _cipher_for(
+    services: Services, context: TenantContext, connection_id: ConnectionId
+) -> TenantCipher:
+    """Return the cipher that opens a connection's grant, with no transaction open meanwhile."""
+    async with services.database.tenant(context.tenant_id) as session:
+        row = await sealed_grants.peek_grant(session, connection_id)
+    if row is None:
+        raise Missing("there is no such connection")
+    return await _opener(services, row)
 
 
 def at_hand(
@@ -57,7 +74,7 @@ def at_hand(
     """Return a grant that needs no refreshing, if its key is at hand; else None."""
     now = services.clock.now()
     cipher = services.keyring.held(tenant_id, "grant", now)
-    if cipher is None:
+    if cipher is None or not cipher.knows(sealed):
         return None
     grant = msgspec.msgpack.decode(cipher.open(connection_id, sealed), type=Grant)
     return grant if grant.expires_at > now + _MARGIN else None
@@ -79,11 +96,13 @@ async def fresh(
     """
     while True:
         now = services.clock.now()
-        cipher = await services.keyring.cipher(context.tenant_id, "grant", now)
+        cipher = await _cipher_for(services, context, connection_id)
         async with services.database.tenant(context.tenant_id) as session:
             row = await sealed_grants.read_grant(session, connection_id)
             if row is None:
                 raise Missing("there is no such connection")
+            if not cipher.knows(row.sealed):
+                continue  # replaced since we looked, under another data key
             if row.connection.status == "needs_reauth":
                 raise ReconnectNeeded(row.connection.error_detail or "the person must reconnect")
             grant = _opened(cipher, row)
@@ -95,7 +114,7 @@ async def fresh(
                 until = now + services.clock.patience(_REFRESH_PATIENCE)
                 await sealed_grants.lease_refresh(session, connection_id, until)
         if not busy:
-            return await _refresh(services, context, row, grant)
+            return await _refresh(services, context, row, grant, cipher)
         await services.clock.sleep_until(now + services.clock.patience(_LOOK_AGAIN))
 
 
@@ -114,8 +133,13 @@ async def spend(
 
 
 async def _refresh(
-    services: Services, context: TenantContext, row: GrantRow, grant: Grant
+    services: Services,
+    context: TenantContext,
+    row: GrantRow,
+    grant: Grant,
+    cipher: TenantCipher,
 ) -> Grant:
+    """Refresh, and store what came back: no key is asked for in between, so none can be missing."""
     connection = row.connection
     try:
         renewed = await _renewed(services, context, connection, grant)
@@ -127,9 +151,11 @@ async def _refresh(
         async with services.database.tenant(context.tenant_id) as session:
             await sealed_grants.end_refresh(session, connection.id)
         raise
-    sealed = await seal(services, context.tenant_id, connection.id, renewed)
-    async with services.database.tenant(context.tenant_id) as session:
-        await sealed_grants.replace_grant(session, row, sealed, services.clock.now())
+    anew = sealed(cipher, connection.id, renewed)
+    now = services.clock.now()
+    async with services.database.bare(context.tenant_id) as bare:
+        await sealed_grants.replace_grant(bare, row, anew, now)
+        await sealed_grants.forget_unused_keys(bare, now - _PASSING_KEYS_STAY)
     return renewed
 
 
@@ -176,10 +202,15 @@ async def needs_reauth(
     it since, and nothing is changed.
     """
     now = services.clock.now()
-    cipher = await services.keyring.cipher(context.tenant_id, "grant", now)
+    try:
+        cipher = await _cipher_for(services, context, connection_id)
+    except Missing:
+        return False
     async with services.database.tenant(context.tenant_id) as session:
         row = await sealed_grants.read_grant(session, connection_id)
-        if row is None or _opened(cipher, row).access_token != refused.access_token:
+        if row is None or not cipher.knows(row.sealed):
+            return False
+        if _opened(cipher, row).access_token != refused.access_token:
             return False
         await sealed_grants.end_refresh(session, connection_id)
         written = await _mark(session, connection_id, refusal, now)

@@ -4,10 +4,11 @@ import asyncio
 
 import msgspec
 
-from meetbot_calendar.calendars.model import Connection, ListedCalendar
+from meetbot_calendar.calendars.model import Connection, ConnectionId, ListedCalendar, Provider
 from meetbot_calendar.errors import MeetbotError
-from meetbot_calendar.journeys import grants
+from meetbot_calendar.journeys import errands, grants
 from meetbot_calendar.journeys.acting import person
+from meetbot_calendar.journeys.errands import Errand
 from meetbot_calendar.journeys.scope import Scope
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import calendars, connections
@@ -57,13 +58,30 @@ async def list_calendars(
     )
 
 
+class Account(msgspec.Struct, frozen=True):
+    """Whose calendars are to be listed."""
+
+    connection_id: ConnectionId
+    provider: Provider
+
+
+async def _list(
+    services: Services, context: TenantContext, account: Account
+) -> tuple[ListedCalendar, ...]:
+    provider = services.providers[account.provider]
+    return await grants.spend(services, context, account.connection_id, provider.calendars)
+
+
+LISTING = Errand(kind="calendars", question=Account, answer=tuple[ListedCalendar, ...], do=_list)
+
+
 async def _ask(
     services: Services, context: TenantContext, connection: Connection, gate: asyncio.Semaphore
 ) -> LiveAccount:
-    provider = services.providers[connection.provider]
+    account = Account(connection.id, connection.provider)
     async with gate:
         try:
-            listed = await grants.spend(services, context, connection.id, provider.calendars)
+            listed = await errands.run(services, context, LISTING, account)
         except MeetbotError as error:
             return LiveAccount(connection=connection, error=error.detail)
     return LiveAccount(connection=connection, listed=listed)

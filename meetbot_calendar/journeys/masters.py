@@ -7,8 +7,9 @@ import msgspec
 from meetbot_calendar.calendars.model import CalendarId, StoredEvent
 from meetbot_calendar.calendars.recurrence import Series
 from meetbot_calendar.errors import AccessExpired, MeetbotError
-from meetbot_calendar.journeys import grants, plan
+from meetbot_calendar.journeys import errands, grants, plan
 from meetbot_calendar.journeys.by_hand import in_series
+from meetbot_calendar.journeys.errands import Errand
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.journeys.watching import reference
 from meetbot_calendar.storage import calendars, series
@@ -37,7 +38,7 @@ async def read(services: Services, context: TenantContext, which: Named) -> Seri
     read before.
     """
     try:
-        found = await _ask(services, context, which)
+        found = await errands.run(services, context, MASTER, which)
     except MeetbotError:
         async with services.database.tenant(context.tenant_id) as session:
             known = await series.find(session, which.calendar_id, which.series_id)
@@ -64,6 +65,14 @@ async def _ask(services: Services, context: TenantContext, which: Named) -> Seri
     except AccessExpired:
         grant = await grants.fresh(services, context, calendar.connection_id, refused=grant)
         return await provider.series(grant, place, which.series_id)
+
+
+MASTER: Errand[Named, Series | None] = Errand(
+    kind="series",
+    question=Named,
+    answer=Series | None,  # type: ignore[arg-type]
+    do=_ask,
+)
 
 
 async def standing_of(

@@ -4,4 +4,13 @@ from tenants.secrets.envelope import CannotOpen
 from tenants.secrets.key_provider import KeyGone, KeyServiceDown, KeyServiceRefused
 from tenants.storage.session import DatabaseDown
 
-__all__ = ["CannotOpen", "DatabaseDown", "KeyGone", "KeyServiceDown", "KeyServiceRefused"]
+__all__ = [
+    "KEYS_AWAY",
+    "CannotOpen",
+    "DatabaseDown",
+    "KeyGone",
+    "KeyServiceDown",
+    "KeyServiceRefused",
+]
+
+KEYS_AWAY = (KeyServiceDown, KeyServiceRefused, KeyGone)

@@ -17,7 +17,7 @@ from tenants.limits import Rate
 from tenants.secrets.keyring import Keyring
 from tenants.storage.session import Database
 
-WakeUp = Literal["sync", "decide", "dispatch", "deliver", "watch", "close"]
+WakeUp = Literal["sync", "decide", "dispatch", "deliver", "watch", "close", "errand"]
 
 
 class WakeUps(Protocol):

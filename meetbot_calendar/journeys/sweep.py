@@ -11,6 +11,7 @@ from meetbot_calendar.storage import (
     calendars,
     connections,
     deliveries,
+    errands,
     event_marks,
     expiries,
     rounds,
@@ -31,6 +32,7 @@ Kind = Literal[
     "nightly",
     "renewal",
     "purge",
+    "errand",
 ]
 
 
@@ -47,6 +49,7 @@ async def due(services: Services, limit: int) -> tuple[Work, ...]:
     now = services.clock.now()
     async with services.database.sweep() as session:
         found: list[tuple[Kind, TenantId, str]] = []
+        found += [("errand", t, r) for t, r in await errands.due(session, now, limit)]
         found += [("decide", t, r) for t, r in await event_marks.due(session, now, limit)]
         found += [("deliver", t, r) for t, r in await deliveries.due(session, now, limit)]
         found += [("sync", t, r) for t, r in await calendars.due(session, now, limit)]
@@ -78,5 +81,5 @@ async def expire(services: Services) -> None:
     async with services.database.sweep() as session:
         tenants = await expiries.tenants_with_lapsed(session, now)
     for tenant_id in tenants:
-        async with services.database.tenant(tenant_id) as tenant_session:
+        async with services.database.bare(tenant_id) as tenant_session:
             await expiries.forget(tenant_session, now)

@@ -13,25 +13,22 @@ from meetbot_calendar.errors import (
     CalendarGone,
     CursorExpired,
     MeetbotError,
-    Missing,
     ReconnectNeeded,
     TryLater,
 )
 from meetbot_calendar.journeys import grants, heartbeat, listing, restraint, rounds
+from meetbot_calendar.journeys.outages import KEYS_AWAY
 from meetbot_calendar.journeys.ringing import ring_decide, ring_deliveries
 from meetbot_calendar.journeys.rounds import Round
-from meetbot_calendar.journeys.scope import Scope
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.journeys.watching import reference
 from meetbot_calendar.storage import calendar_leases, calendars, connections
 from meetbot_calendar.storage.calendar_leases import Lease, Progress, Setback
-from tenants.identity import CalendarUserId, TenantContext, TenantId
+from tenants.identity import TenantContext, TenantId
 from tenants.storage.session import TenantSession
 
 _ENDLESS = "endless_round"  # a place from which the provider's pages never end is as good as lost
 _TURN = 2.0  # seconds until a calendar whose mailbox is being read is tried again
-_WAIT = 60.0  # seconds a "sync now" waits for its answer
-_LOOK_AGAIN = 0.25
 _DAY = timedelta(days=1)
 
 
@@ -79,8 +76,12 @@ async def sync(
             return await _work(services, lease, now)
     except MeetbotError as error:
         await _set_back(services, tenant_id, lease, error)
-        synced = _nothing(lease.calendar)
+        synced = nothing_new(lease.calendar)
         return msgspec.structs.replace(synced, code=error.code, error=error.detail)
+    except KEYS_AWAY:
+        async with services.database.bare(tenant_id) as bare:
+            await calendar_leases.let_go(bare, lease)
+        raise  # it stays due, and nothing is held against it
 
 
 async def _work(services: Services, lease: Lease, now: datetime) -> SyncedCalendar:
@@ -175,9 +176,12 @@ async def _record(
     try:
         async with services.database.tenant(calendar.tenant_id) as session:
             counts, written = await rounds.write(session, calendar, taken, window, now)
+            progress = msgspec.structs.replace(
+                progress, created=counts.created, updated=counts.updated, deleted=counts.deleted
+            )
             await _finish(session, lease, progress)
     except _Overtaken:
-        return _nothing(calendar)
+        return nothing_new(calendar)
     await ring_deliveries(services, calendar.tenant_id, written)
     if counts.changed:
         await ring_decide(services, calendar.tenant_id, calendar.user_id)
@@ -220,72 +224,11 @@ async def _set_back(
         await listing.check_gone(services, calendar)
 
 
-def _nothing(calendar: Calendar) -> SyncedCalendar:
+def nothing_new(calendar: Calendar) -> SyncedCalendar:
+    """Say of a calendar that a round changed nothing."""
     return SyncedCalendar(
         calendar_id=calendar.id,
         name=calendar.name,
         provider=calendar.provider,
         account_id=calendar.account_id,
     )
-
-
-async def sync_user(
-    services: Services,
-    context: TenantContext,
-    user_id: CalendarUserId,
-    scope: Scope | None = None,
-    *,
-    older_than: timedelta = timedelta(0),
-) -> tuple[SyncedCalendar, ...]:
-    """Sync all selected calendars of a person now, and answer when done, within a minute.
-
-    With a ``scope`` those alone, and none whose last complete sync is not ``older_than`` that. One
-    broken calendar stands with its error and does not disturb the others.
-    """
-    which = scope or Scope()
-    now = services.clock.now()
-    deadline = now + services.clock.patience(_WAIT)
-    async with services.database.tenant(context.tenant_id) as session:
-        mine = [
-            calendar
-            for calendar in await calendars.standing(session, user_id)
-            if calendar.selected
-            and which.holds_calendar(calendar)
-            and not _is_fresh(calendar, now - older_than)
-        ]
-        for calendar in mine:
-            await calendars.ring(session, calendar.id, now)
-    return tuple([await _sync_or_wait(services, calendar, now, deadline) for calendar in mine])
-
-
-def _is_fresh(calendar: Calendar, since: datetime) -> bool:
-    last = calendar.last_complete_sync_at
-    return last is not None and last > since
-
-
-async def _sync_or_wait(
-    services: Services, calendar: Calendar, asked_at: datetime, deadline: datetime
-) -> SyncedCalendar:
-    """Sync a calendar, or wait for whoever is at it already."""
-    while True:
-        synced = await sync(services, calendar.tenant_id, calendar.id)
-        if synced is not None:
-            return synced
-        async with services.database.tenant(calendar.tenant_id) as session:
-            stands = await calendars.get(session, calendar.id)
-            connection = await connections.get(session, calendar.connection_id)
-        if stands is None or connection is None:
-            raise Missing("the calendar was removed while it was synced")
-        if stands.last_complete_sync_at and stands.last_complete_sync_at > asked_at:
-            return _nothing(stands)
-        if connection.status == "needs_reauth":
-            waiting = connection.error_detail or "its person must connect the account again"
-            return msgspec.structs.replace(_nothing(stands), error=waiting)
-        now = services.clock.now()
-        if stands.held_until is not None and stands.held_until > now:
-            waiting = f"its provider asks us to wait until {stands.held_until:%H:%M:%S} UTC"
-            return msgspec.structs.replace(_nothing(stands), code=TryLater.code, error=waiting)
-        if now >= deadline:
-            waiting = "somebody else is still reading this calendar: ask again in a minute"
-            return msgspec.structs.replace(_nothing(stands), error=stands.error_detail or waiting)
-        await services.clock.sleep_until(now + services.clock.patience(_LOOK_AGAIN))

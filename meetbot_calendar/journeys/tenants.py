@@ -211,27 +211,3 @@ async def change_tenant(services: Services, tenant_id: TenantId, change: TenantC
             details={"fields": sorted(values)},
         )
     return found
-
-
-async def rotate_data_keys(services: Services, only: TenantId | None) -> int:
-    """Give one tenant, or all, new data keys; what is sealed stays readable. Returns how many."""
-    if only is not None:
-        await read_tenant(services, only)
-        await _rotate(services, only)
-        return 1
-    count, wish = 0, PageWish(limit=100)
-    while True:
-        listed = await list_tenants(services, wish)
-        for tenant in listed.results:
-            await _rotate(services, tenant.id)
-        count += len(listed.results)
-        if listed.next is None:
-            return count
-        wish = PageWish(limit=100, cursor=listed.next)
-
-
-async def _rotate(services: Services, tenant_id: TenantId) -> None:
-    now = services.clock.now()
-    await services.keyring.rotate(tenant_id, now)
-    async with services.database.tenant(tenant_id) as session:
-        await audit.write(session, now, by=_operator(tenant_id), action="tenant.keys_rotated")

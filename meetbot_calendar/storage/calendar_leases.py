@@ -49,6 +49,9 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime
     is_urgent: bool = False
     listed_at: datetime | None = None
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
 
 
 class Setback(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +61,15 @@ class Setback(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     due_at: datetime | None
     keep_cursor: bool = True
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """How the last round of a calendar went, and which ring it answers."""
+
+    ring: int
+    created: int
+    updated: int
+    deleted: int
 
 
 _other = calendars.alias("other")
@@ -166,6 +178,10 @@ _FINISH = (
         last_complete_sync_at=bindparam("at"),
         due_at=case((_rung, bindparam("at")), else_=bindparam("next")),
         is_urgent=case((_rung, True), else_=bindparam("urgent")),
+        answered_ring=bindparam("rings"),
+        last_created=bindparam("created"),
+        last_updated=bindparam("updated"),
+        last_deleted=bindparam("deleted"),
         failures=0,
         error_code=None,
         error_detail=None,
@@ -205,6 +221,9 @@ async def finish(session: TenantSession, lease: Lease, progress: Progress) -> bo
         "till": progress.window.end,
         "next": progress.due_at,
         "urgent": progress.is_urgent,
+        "created": progress.created,
+        "updated": progress.updated,
+        "deleted": progress.deleted,
     }
     return (await session.execute(_FINISH, given)).rowcount == 1
 
@@ -215,6 +234,10 @@ async def fail(session: TenantSession, lease: Lease, setback: Setback, now: date
         update(calendars)
         .where(calendars.c.id == lease.calendar.id, calendars.c.lease_id == lease.lease_id)
         .values(
+            answered_ring=lease.ring,
+            last_created=0,
+            last_updated=0,
+            last_deleted=0,
             cursor=calendars.c.cursor if setback.keep_cursor else None,
             failures=calendars.c.failures + 1,
             error_code=setback.code,
@@ -226,3 +249,24 @@ async def fail(session: TenantSession, lease: Lease, setback: Setback, now: date
             updated_at=now,
         )
     )
+
+
+async def let_go(session: TenantSession, lease: Lease) -> None:
+    """Give a lease back as if it had never been taken: the calendar stays due."""
+    await session.execute(
+        update(calendars)
+        .where(calendars.c.id == lease.calendar.id, calendars.c.lease_id == lease.lease_id)
+        .values(lease_id=None, lease_until=None)
+    )
+
+
+async def answered(session: TenantSession, calendar_id: CalendarId) -> Answered | None:
+    """Return how the last round went; None where there is no such calendar any more."""
+    statement = select(
+        calendars.c.answered_ring.label("ring"),
+        calendars.c.last_created.label("created"),
+        calendars.c.last_updated.label("updated"),
+        calendars.c.last_deleted.label("deleted"),
+    ).where(calendars.c.id == calendar_id)
+    row = (await session.execute(statement)).mappings().one_or_none()
+    return None if row is None else Answered(**row)

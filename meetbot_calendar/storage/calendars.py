@@ -80,8 +80,11 @@ async def wait_for_another(
     )
 
 
-async def ring(session: TenantSession, calendar_id: CalendarId, now: datetime) -> bool:
-    """Make a calendar due at once, before those whose turn it is; False where it is not synced."""
+async def ring(session: TenantSession, calendar_id: CalendarId, now: datetime) -> int | None:
+    """Make a calendar due at once, before those whose turn it is; None where it is not synced.
+
+    Returns the number of this ring: the round that begins after it will answer that number.
+    """
     statement = (
         update(calendars)
         .where(calendars.c.id == calendar_id, calendars.c.selected)
@@ -90,8 +93,9 @@ async def ring(session: TenantSession, calendar_id: CalendarId, now: datetime) -
             due_at=func.least(calendars.c.due_at, now),
             is_urgent=True,
         )
+        .returning(calendars.c.ring)
     )
-    return (await session.execute(statement)).rowcount == 1
+    return (await session.execute(statement)).scalar_one_or_none()
 
 
 async def ring_connection(

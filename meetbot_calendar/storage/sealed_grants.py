@@ -4,12 +4,16 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, select, update
+from sqlalchemy import ColumnElement, Row, func, literal, select, update
 
 from meetbot_calendar.calendars.model import Connection, ConnectionId
 from meetbot_calendar.storage.connections import connection_of, present
 from meetbot_calendar.storage.tables import connections
+from tenants.storage import data_keys
 from tenants.storage.session import GateSession, TenantSession
+
+_BYTE = 256
+_HEADER = 5  # bytes of a sealed grant before its nonce
 
 
 class GrantRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +44,12 @@ def _grant_of(row: Row[Any]) -> GrantRow:
     )
 
 
+async def peek_grant(session: TenantSession, connection_id: ConnectionId) -> GrantRow | None:
+    """Return a connection with its sealed grant, and leave the row to others."""
+    row = (await session.execute(present().where(connections.c.id == connection_id))).one_or_none()
+    return None if row is None else _grant_of(row)
+
+
 async def lease_refresh(
     session: TenantSession, connection_id: ConnectionId, until: datetime
 ) -> None:
@@ -66,6 +76,18 @@ async def replace_grant(
         )
     )
     return (await session.execute(statement)).rowcount == 1
+
+
+async def forget_unused_keys(session: TenantSession, before: datetime) -> None:
+    """Delete the passing data keys made before an instant that seal no grant any more.
+
+    A sealed grant names its data key in four bytes after the first (``tenants.secrets.envelope``).
+    """
+    number: ColumnElement[int] = literal(0)
+    for place in range(1, _HEADER):
+        number = number * _BYTE + func.get_byte(connections.c.grant_sealed, place)
+    used = select(number).where(func.length(connections.c.grant_sealed) >= _HEADER)
+    await data_keys.forget_unused(session, "grant", used, before)
 
 
 async def end_refresh(session: TenantSession, connection_id: ConnectionId) -> None:

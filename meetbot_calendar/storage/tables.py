@@ -108,6 +108,10 @@ calendars = Table(
     instant("held_until", nullable=True),
     Column("out_of_sight", Boolean, nullable=False, server_default=text("false")),
     Column("ring", BigInteger, nullable=False, server_default=text("0")),
+    Column("answered_ring", BigInteger, nullable=False, server_default=text("0")),
+    Column("last_created", Integer, nullable=False, server_default=text("0")),
+    Column("last_updated", Integer, nullable=False, server_default=text("0")),
+    Column("last_deleted", Integer, nullable=False, server_default=text("0")),
     instant("lease_until", nullable=True),
     Column("lease_id", Text),
     instant("created_at"),
@@ -119,6 +123,18 @@ calendars = Table(
     Index(None, "push_due_at", postgresql_where=text("push_due_at is not null")),
     Index(None, "tenant_id", "user_id"),
     referred(),
+)
+
+errands = Table(
+    "errands",
+    metadata,
+    identifier(),
+    of_tenant(),
+    Column("question", LargeBinary, nullable=False, comment="sealed Question"),
+    Column("answer", LargeBinary, comment="sealed Answer; null: not done yet"),
+    instant("due_at"),
+    instant("created_at"),
+    Index(None, "due_at"),
 )
 
 watches = Table(

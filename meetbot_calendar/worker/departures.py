@@ -10,7 +10,7 @@ from meetbot_calendar.bots.model import BotId
 from meetbot_calendar.errors import MeetbotError
 from meetbot_calendar.journeys import dispatch, sweep
 from meetbot_calendar.journeys.dispatch import Departing
-from meetbot_calendar.journeys.outages import DatabaseDown
+from meetbot_calendar.journeys.outages import KEYS_AWAY, DatabaseDown
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.worker.endings import let_end, pause
 from tenants.identity import TenantId
@@ -23,6 +23,7 @@ _EVERY = 0.5
 _SOON = 0.05  # seconds until the next look where there was more to take
 _LIMIT = 250  # bots of one look: so that several workers share an instant
 _TENANTS_AT_ONCE = 4
+_PATIENCE = 4.0  # real seconds that one tenant, whose keys are slow to come, holds up others
 
 
 class Departures:
@@ -75,7 +76,10 @@ class Departures:
     ) -> None:
         with structlog.contextvars.bound_contextvars(tenant_id=tenant_id):
             try:
-                held = await dispatch.hold(self._services, tenant_id, bot_ids, ahead, lease_id)
+                async with asyncio.timeout(_PATIENCE):
+                    held = await dispatch.hold(self._services, tenant_id, bot_ids, ahead, lease_id)
+            except (*KEYS_AWAY, TimeoutError):
+                telemetry.KEYS_MISSED.labels("dispatch").inc()
             except (MeetbotError, DatabaseDown) as trouble:
                 log.warning("bots could not be held; they stay due", detail=str(trouble))
             except Exception:
@@ -107,7 +111,7 @@ class Departures:
             self._firing.add(this)
         try:
             gone = await dispatch.fire(services, departing)
-        except (MeetbotError, DatabaseDown) as trouble:
+        except (MeetbotError, DatabaseDown, *KEYS_AWAY) as trouble:
             log.warning("bots could not leave; they stay due", detail=str(trouble))
         except Exception:
             telemetry.JOURNEYS_CRASHED.labels("dispatch").inc()

@@ -6,7 +6,7 @@ from datetime import timedelta
 import structlog
 
 from meetbot_calendar.journeys import sweep
-from meetbot_calendar.journeys.outages import DatabaseDown
+from meetbot_calendar.journeys.outages import KEYS_AWAY, DatabaseDown
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.worker.endings import let_end, pause
 from meetbot_calendar.worker.tasks import perform
@@ -58,6 +58,8 @@ class Sweeper:
             await sweep.expire(self._services)
         except DatabaseDown as down:
             log.warning("the database is away; expiring waits five minutes", detail=str(down))
+        except KEYS_AWAY as away:
+            log.warning("no key can be had; expiring waits five minutes", detail=away.detail)
 
     def start(self, kind: str, tenant_id: TenantId, row_id: str, *, rung: bool = False) -> None:
         """Start one journey, unless this very row is at work here: then a ring runs it again."""

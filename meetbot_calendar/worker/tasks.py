@@ -1,6 +1,7 @@
 """One thin function per journey, and the one place that decides what an error means here."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import structlog
 
@@ -12,8 +13,11 @@ from meetbot_calendar.journeys import (
     closing,
     decide,
     deliver,
+    errands,
     follow_up,
     listing,
+    live,
+    masters,
     nightly,
     retain,
     sync,
@@ -21,9 +25,10 @@ from meetbot_calendar.journeys import (
 )
 from meetbot_calendar.journeys.decide import Effects
 from meetbot_calendar.journeys.deliver import Sent
+from meetbot_calendar.journeys.errands import Errand
 from meetbot_calendar.journeys.follow_up import FollowedUp, SeriesId
 from meetbot_calendar.journeys.nightly import Made
-from meetbot_calendar.journeys.outages import DatabaseDown
+from meetbot_calendar.journeys.outages import KEYS_AWAY, DatabaseDown
 from meetbot_calendar.journeys.retain import Purged
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.journeys.sync import SyncedCalendar
@@ -90,7 +95,15 @@ async def purge_tenant(services: Services, tenant_id: TenantId, row_id: str) -> 
     return await retain.purge(services, tenant_id)
 
 
+async def run_errand(services: Services, tenant_id: TenantId, row_id: str) -> object:
+    """Do for the API what takes a grant."""
+    return await errands.do(services, tenant_id, row_id, ERRANDS)
+
+
+ERRANDS: tuple[Errand[Any, Any], ...] = (live.LISTING, masters.MASTER)
+
 JOURNEYS: dict[str, Journey] = {
+    "errand": run_errand,
     "sync": sync_calendar,
     "decide": decide_user,
     "deliver": send_delivery,
@@ -120,6 +133,9 @@ async def perform(services: Services, kind: str, tenant_id: TenantId, row_id: st
             log.warning("refused", code=error.code, detail=error.detail)
         except DatabaseDown:
             log.warning("the database is away; the row stays due")
+        except KEYS_AWAY as away:
+            telemetry.KEYS_MISSED.labels(kind).inc()
+            log.debug("no key can be had; the row stays due", detail=away.detail)
         except Exception:
             telemetry.JOURNEYS_CRASHED.labels(kind).inc()
             log.exception("a journey crashed; the row stays due")

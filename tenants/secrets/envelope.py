@@ -39,13 +39,22 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     row_id: str
 
 
-def new_data_key() -> bytes:
-    """Make a data key."""
-    return secrets.token_bytes(KEY_BYTES)
+def new_data_key() -> bytearray:
+    """Make a data key, in memory that can be wiped."""
+    return bytearray(secrets.token_bytes(KEY_BYTES))
+
+
+def wipe(key: bytearray) -> None:
+    """Overwrite a key where it lies. Copies that libraries made are beyond our reach."""
+    key[:] = bytes(len(key))
 
 
 def seal(
-    key: bytes, number: int, binding: Binding, data: bytes, nonce: bytes | None = None
+    key: bytes | bytearray,
+    number: int,
+    binding: Binding,
+    data: bytes | bytearray,
+    nonce: bytes | None = None,
 ) -> bytes:
     """Seal ``data`` with the data key of that number; a ``nonce`` is given by tests alone."""
     used = nonce if nonce is not None else secrets.token_bytes(_NONCE_BYTES)
@@ -60,7 +69,7 @@ def key_number(blob: bytes) -> int:
     return int.from_bytes(blob[len(_VERSION) : _HEADER_BYTES], "big")
 
 
-def open_sealed(key: bytes, binding: Binding, blob: bytes) -> bytes:
+def open_sealed(key: bytes | bytearray, binding: Binding, blob: bytes) -> bytes:
     """Open what ``seal`` made under the same key and binding. Raises ``CannotOpen``."""
     key_number(blob)
     header, rest = blob[:_HEADER_BYTES], blob[_HEADER_BYTES:]

@@ -1,32 +1,33 @@
-"""Keys in files: a master key, and under it one key per tenant, each in a file of its own.
+"""Keys in files: a master key, and under it the tenant keys, each in a file of its own.
 
-Removing a tenant's file destroys its key. Whoever can read the folder can read every tenant: for
-one machine, or a trial; anything larger wants Vault.
+Removing a tenant's files destroys its keys. Whoever can read the folder can read every tenant, and
+the API can read it as the worker can: for one machine, or a trial; anything larger wants Vault.
 """
 
 import asyncio
-import fcntl
 import os
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from tenants.identity import TenantId
 from tenants.secrets.envelope import (
-    KEY_BYTES,
     Binding,
     CannotOpen,
+    key_number,
     new_data_key,
     open_sealed,
     seal,
 )
-from tenants.secrets.key_provider import DataKey, KeyGone, KeyServiceDown, KeyServiceRefused
+from tenants.secrets.key_provider import (
+    DataKey,
+    KeyServiceDown,
+    KeyServiceRefused,
+    Standing,
+    TenantKey,
+)
+from tenants.secrets.local_files import KeyFolder
 
-_SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
-_OTHERS = 0o077
-_ONLY_KEY = 0  # there is one key at each level, so its number says nothing
+_FIRST = 1
 
 T = TypeVar("T")
 
@@ -35,116 +36,84 @@ class LocalKeys:
     """The port ``KeyProvider`` over a folder that several processes may share."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._master = folder / "master.key"
-        self._tenants = folder / "tenants"
+        self._folder = KeyFolder(folder)
 
-    async def create(self, tenant_id: TenantId) -> None:
-        """Make the tenant's key; one that is there stays as it is."""
-        await _in_thread(lambda: self._create(tenant_id))
+    async def create(self, key: TenantKey) -> None:
+        """Make a tenant key; one that is there stays as it is."""
+        await _in_thread(lambda: self._folder.create(key))
 
-    async def generate(self, tenant_id: TenantId) -> DataKey:
-        """Make a data key under the tenant's."""
-        key = await _in_thread(lambda: self._tenant_key(tenant_id))
+    async def generate(self, key: TenantKey) -> DataKey:
+        """Make a data key under a tenant key."""
         plaintext = new_data_key()
-        wrapped = seal(key, _ONLY_KEY, _binding(tenant_id, "data-key"), plaintext)
-        return DataKey(plaintext=plaintext, wrapped=wrapped)
+        return DataKey(plaintext=plaintext, wrapped=await self._wrap(key, plaintext))
 
-    async def unwrap(self, tenant_id: TenantId, wrapped: bytes) -> bytes:
+    async def generate_wrapped(self, key: TenantKey) -> bytes:
+        """Make a data key, and forget its plaintext."""
+        return await self._wrap(key, new_data_key())
+
+    async def unwrap(self, key: TenantKey, wrapped: bytes) -> bytearray:
         """Return the plaintext of a data key."""
-        key = await _in_thread(lambda: self._tenant_key(tenant_id))
-        return open_sealed(key, _binding(tenant_id, "data-key"), wrapped)
+        versions = await _in_thread(lambda: self._folder.read(key))
+        version = max(key_number(wrapped), _FIRST)
+        if version not in versions:
+            raise CannotOpen("this data key is wrapped under a version that was given up")
+        return bytearray(open_sealed(versions[version], _binding(key), wrapped))
 
-    async def destroy(self, tenant_id: TenantId) -> None:
-        """Remove the tenant's key."""
-        await _in_thread(lambda: self._destroy(tenant_id))
+    async def destroy(self, key: TenantKey) -> None:
+        """Remove a tenant key."""
+        await _in_thread(lambda: self._folder.remove(key))
+
+    async def standing(self, key: TenantKey) -> Standing:
+        """Say which versions a tenant key has."""
+        versions = await _in_thread(lambda: self._folder.read(key))
+        return Standing(latest=max(versions), floor=min(versions))
+
+    async def rotate(self, key: TenantKey) -> None:
+        """Give a tenant key a new version."""
+        await _in_thread(
+            lambda: self._folder.change(
+                key, lambda versions: {**versions, max(versions) + 1: new_data_key()}
+            )
+        )
+
+    async def rewrap(self, key: TenantKey, wrapped: bytes) -> bytes:
+        """Wrap the same data key under the latest version."""
+        return await self._wrap(key, await self.unwrap(key, wrapped))
+
+    async def raise_floor(self, key: TenantKey, version: int) -> None:
+        """Remove the versions below this one, for good."""
+        await _in_thread(
+            lambda: self._folder.change(
+                key, lambda versions: {n: held for n, held in versions.items() if n >= version}
+            )
+        )
+
+    async def rotate_root(self) -> None:
+        """Renew the master key; killed in the middle, it is finished by asking again."""
+        await _in_thread(self._folder.renew_master)
+
+    def version_of(self, wrapped: bytes) -> int:
+        """Read the version in front of a wrapped key."""
+        try:
+            return max(key_number(wrapped), _FIRST)
+        except CannotOpen:
+            return 0
 
     async def health(self) -> None:
         """Return if the master key is there, or could be made."""
-        await _in_thread(self._master_key)
+        await _in_thread(self._folder.check)
 
-    def _create(self, tenant_id: TenantId) -> None:
-        master, path = self._master_key(), self._path(tenant_id)
-        with self._alone():
-            if not path.exists():
-                binding = _binding(tenant_id, "tenant-key")
-                _write(path, seal(master, _ONLY_KEY, binding, new_data_key()))
+    async def close(self) -> None:
+        """Nothing is held open."""
 
-    def _destroy(self, tenant_id: TenantId) -> None:
-        path = self._path(tenant_id)
-        with self._alone():
-            path.unlink(missing_ok=True)
-            _sync_folder(path.parent)
-
-    def _tenant_key(self, tenant_id: TenantId) -> bytes:
-        try:
-            sealed = self._path(tenant_id).read_bytes()
-        except FileNotFoundError as error:
-            raise KeyGone("this tenant has no key") from error
-        try:
-            return open_sealed(self._master_key(), _binding(tenant_id, "tenant-key"), sealed)
-        except CannotOpen as error:
-            raise KeyServiceRefused(
-                f"the master key {self._master} is not the one that made the tenants' keys"
-            ) from error
-
-    def _master_key(self) -> bytes:
-        if not self._master.exists():
-            self._make_master()
-        if self._master.stat().st_mode & _OTHERS:
-            raise KeyServiceRefused(f"others may read {self._master}: chmod 600 it")
-        key = self._master.read_bytes()
-        if len(key) != KEY_BYTES:
-            raise KeyServiceRefused(f"{self._master} does not hold a key of {KEY_BYTES} bytes")
-        return key
-
-    def _make_master(self) -> None:
-        with self._alone():
-            if self._master.exists():  # another process was first
-                return
-            if any(self._tenants.iterdir()):
-                raise KeyServiceRefused(
-                    f"{self._master} is gone, and tenants' keys are sealed under it: restore it"
-                )
-            _write(self._master, new_data_key())
-
-    def _path(self, tenant_id: TenantId) -> Path:
-        if not _SAFE_NAME.fullmatch(tenant_id):
-            raise KeyGone("this is no tenant's id")
-        return self._tenants / f"{tenant_id}.key"
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep every other process and thread out of the folder."""
-        self._tenants.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self._folder / ".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    async def _wrap(self, key: TenantKey, plaintext: bytearray) -> bytes:
+        versions = await _in_thread(lambda: self._folder.read(key))
+        latest = max(versions)
+        return seal(versions[latest], latest, _binding(key), plaintext)
 
 
-def _binding(tenant_id: TenantId, purpose: str) -> Binding:
-    return Binding(tenant_id=tenant_id, purpose=purpose, row_id="")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, for our eyes only."""
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(handle)
-    draft.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _binding(key: TenantKey) -> Binding:
+    return Binding(tenant_id=key.tenant_id, purpose="data-key", row_id="")
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
@@ -153,4 +122,5 @@ async def _in_thread(work: Callable[[], T]) -> T:
     except PermissionError as error:
         raise KeyServiceRefused(f"{error.filename} may not be read or written") from error
     except OSError as error:
-        raise KeyServiceDown(f"the folder of keys cannot be used: {error.strerror}") from error
+        reason = error.strerror or os.strerror(error.errno or 0)
+        raise KeyServiceDown(f"the folder of keys cannot be used: {reason}") from error

@@ -1,47 +1,34 @@
-"""Keys in the Transit engine of Vault or OpenBao: one per tenant, never seen outside of it.
+"""Tenant keys in the Transit engine of Vault or OpenBao, never seen outside of it.
 
-The policy wants ``update`` on ``datakey/plaintext/*`` and ``decrypt/*``, and on ``keys/*`` also
-``create`` and ``delete``; never ``create`` on ``encrypt/*``: it would bring a destroyed key back.
+The policies that this wants are files under ``deploy/vault``. What Vault answers was compared with
+a real server; see ``docs/keys.md``.
 """
 
-import asyncio
 import base64
 import binascii
-import threading
-import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import hvac
-import msgspec
-import requests
-from hvac import exceptions as refusals
-
-from tenants.identity import TenantId
 from tenants.secrets.envelope import KEY_BYTES, CannotOpen
-from tenants.secrets.key_provider import DataKey, KeyGone, KeyServiceDown, KeyServiceRefused
+from tenants.secrets.key_provider import (
+    DataKey,
+    KeyGone,
+    KeyServiceDown,
+    Standing,
+    TenantKey,
+)
+from tenants.secrets.vault_door import BadRequest, Told, VaultDoor, VaultLogin
 
-_NO_KEY = ("encryption key not found", "no existing key named")
-_NOT_LET_IN = (refusals.Forbidden, refusals.Unauthorized)
-_BAD_LOGIN = "role or secret id"
-_DETAIL_LENGTH = 200
+__all__ = ["VaultKeys", "VaultLogin"]
 
-T = TypeVar("T")
-
-
-class VaultLogin(msgspec.Struct, frozen=True, kw_only=True):
-    """How we log in: with a token, or with an AppRole."""
-
-    token: str | None = None
-    role_id: str | None = None
-    secret_id: str | None = None
-
-    def __repr__(self) -> str:
-        return "VaultLogin(***)"
+_PREFIX = {"content": "meetbot-", "grant": "meetbot-grant-"}
+_VERSION = re.compile(rb"vault:v(\d{1,9}):")
+_MAY_NOT = "deny"
 
 
 class VaultKeys:
-    """The port ``KeyProvider`` over Transit. hvac blocks, so its calls run in threads."""
+    """The port over Transit. hvac blocks, so its calls run in a few threads of their own."""
 
     def __init__(
         self,
@@ -50,165 +37,131 @@ class VaultKeys:
         *,
         namespace: str | None = None,
         mount: str = "transit",
-        time_limit: float = 5.0,
-        key_prefix: str = "meetbot-",
+        time_limit: float = 3.0,
+        told: Told | None = None,
     ) -> None:
-        self._door = _Door(url, login, namespace, time_limit)
+        self._door = VaultDoor(url, login, namespace, time_limit, told)
         self._mount = mount
-        self._key_prefix = key_prefix
 
-    async def create(self, tenant_id: TenantId) -> None:
-        """Make the tenant's key; one that is there stays as it is."""
-        name = self._key_prefix + tenant_id
+    async def create(self, key: TenantKey) -> None:
+        """Make a tenant key; one that is there stays as it is."""
+        await self._transit("create", "create_key", key, key_type="aes256-gcm96")
 
-        def work(vault: Any) -> None:  # noqa: ANN401 - hvac is untyped
-            transit = vault.secrets.transit
-            transit.create_key(name, key_type="aes256-gcm96", mount_point=self._mount)
+    async def generate(self, key: TenantKey) -> DataKey:
+        """Make a data key under a tenant key."""
+        data = await self._transit("generate", "generate_data_key", key, key_type="plaintext")
+        return DataKey(plaintext=_key_in(data["plaintext"]), wrapped=_wrapped_in(data))
 
-        await self._door.asked(work)
+    async def generate_wrapped(self, key: TenantKey) -> bytes:
+        """Make a data key whose plaintext stays in Vault."""
+        data = await self._transit("generate", "generate_data_key", key, key_type="wrapped")
+        return _wrapped_in(data)
 
-    async def generate(self, tenant_id: TenantId) -> DataKey:
-        """Make a data key under the tenant's."""
-        name = self._key_prefix + tenant_id
-
-        def work(vault: Any) -> DataKey:  # noqa: ANN401 - hvac is untyped
-            answer = vault.secrets.transit.generate_data_key(
-                name, key_type="plaintext", mount_point=self._mount
-            )
-            data = answer["data"]
-            return DataKey(
-                plaintext=_key_in(data["plaintext"]), wrapped=str(data["ciphertext"]).encode()
-            )
-
-        return await self._door.asked(work)
-
-    async def unwrap(self, tenant_id: TenantId, wrapped: bytes) -> bytes:
+    async def unwrap(self, key: TenantKey, wrapped: bytes) -> bytearray:
         """Return the plaintext of a data key."""
-        name = self._key_prefix + tenant_id
-
-        def work(vault: Any) -> bytes:  # noqa: ANN401 - hvac is untyped
-            answer = vault.secrets.transit.decrypt_data(
-                name, ciphertext=wrapped.decode("latin-1"), mount_point=self._mount
-            )
-            return _key_in(answer["data"]["plaintext"])
-
+        text = wrapped.decode("latin-1")
         try:
-            return await self._door.asked(work)
-        except _BadRequest as error:
+            data = await self._transit("unwrap", "decrypt_data", key, ciphertext=text)
+        except BadRequest as error:
             raise CannotOpen("Vault does not open this data key") from error
+        return _key_in(data["plaintext"])
 
-    async def destroy(self, tenant_id: TenantId) -> None:
-        """Delete the tenant's key with all its versions."""
-        name = self._key_prefix + tenant_id
-
-        def work(vault: Any) -> None:  # noqa: ANN401 - hvac is untyped
-            transit = vault.secrets.transit
-            transit.update_key_configuration(name, deletion_allowed=True, mount_point=self._mount)
-            transit.delete_key(name, mount_point=self._mount)
-
+    async def destroy(self, key: TenantKey) -> None:
+        """Delete a tenant key with all its versions."""
         try:
-            await self._door.asked(work)
+            await self._transit("destroy", "update_key_configuration", key, deletion_allowed=True)
+            await self._transit("destroy", "delete_key", key)
         except KeyGone:
             return
 
+    async def standing(self, key: TenantKey) -> Standing:
+        """Read which versions a tenant key has."""
+        data = await self._transit("read", "read_key", key)
+        return Standing(
+            latest=int(data["latest_version"]), floor=int(data["min_decryption_version"])
+        )
+
+    async def rotate(self, key: TenantKey) -> None:
+        """Give a tenant key a new version."""
+        await self._transit("rotate", "rotate_key", key)
+
+    async def rewrap(self, key: TenantKey, wrapped: bytes) -> bytes:
+        """Have Vault wrap the same data key under the latest version; we never see it."""
+        text = wrapped.decode("latin-1")
+        try:
+            return _wrapped_in(await self._transit("rewrap", "rewrap_data", key, ciphertext=text))
+        except BadRequest as error:
+            raise CannotOpen("Vault does not open this data key") from error
+
+    async def raise_floor(self, key: TenantKey, version: int) -> None:
+        """Set the least version that unwraps."""
+        await self._transit(
+            "floor", "update_key_configuration", key, min_decryption_version=version
+        )
+
+    async def rotate_root(self) -> None:
+        """Vault's own root is the operator's to renew: ``vault operator rotate``."""
+
+    def version_of(self, wrapped: bytes) -> int:
+        """Read the version in front of a wrapped key."""
+        found = _VERSION.match(wrapped)
+        return int(found[1]) if found else 0
+
     async def health(self) -> None:
         """Return if Vault is unsealed and lets us in."""
-        await self._door.asked(lambda vault: vault.auth.token.lookup_self())
+        await self._door.asked("health", lambda vault: vault.auth.token.lookup_self())
+
+    async def close(self) -> None:
+        """Close the connections, and let no thread begin anything more."""
+        self._door.close()
+
+    async def may_open(self, key: TenantKey) -> bool:
+        """Say whether this login may unwrap what lies under a tenant key."""
+        path = f"{self._mount}/decrypt/{_name(key)}"
+
+        def look(vault: Any) -> Any:  # noqa: ANN401 - hvac is untyped
+            return vault.sys.get_capabilities(paths=[path])
+
+        told = await self._door.asked("health", look)
+        return _MAY_NOT not in told["data"].get(path, [_MAY_NOT])
+
+    async def _transit(
+        self, operation: str, call: str, key: TenantKey, **given: object
+    ) -> Mapping[str, Any]:
+        """Call one of hvac's Transit methods; answers without a body give an empty mapping."""
+
+        def work(vault: Any) -> Mapping[str, Any]:  # noqa: ANN401 - hvac is untyped
+            ask: Callable[..., Any] = getattr(vault.secrets.transit, call)
+            answer = ask(_name(key), mount_point=self._mount, **given)
+            return answer["data"] if isinstance(answer, dict) else {}
+
+        answer = await self._door.asked(operation, work)
+        if not isinstance(answer, Mapping):
+            raise KeyServiceDown("Vault's answer is not what Vault sends")
+        return _Answer(answer)
 
 
-class _BadRequest(KeyServiceRefused):
-    """Vault cannot do what was asked with what it was given."""
+class _Answer(dict[str, Any]):
+    """An answer in which a missing part is Vault's trouble, not ours."""
+
+    def __missing__(self, name: str) -> Any:  # noqa: ANN401 - it never returns
+        raise KeyServiceDown(f"Vault's answer has no {name!r}: it is not what Vault sends")
 
 
-class _Door:
-    """Logs in when first asked, renews at two thirds of a login's life, and logs in again."""
-
-    def __init__(
-        self, url: str, login: VaultLogin, namespace: str | None, time_limit: float
-    ) -> None:
-        self._login = login
-        self._vault = hvac.Client(
-            url=url, token=login.token or "", namespace=namespace, timeout=time_limit
-        )
-        self._vault.session.trust_env = False
-        self._busy = threading.Lock()
-        self._is_in = False
-        self._renew_at = 0.0
-
-    async def asked(self, work: Callable[[Any], T]) -> T:
-        """Do ``work`` in a thread, logged in; its trouble comes back as our errors."""
-        return await asyncio.to_thread(self._do, work)
-
-    def _do(self, work: Callable[[Any], T]) -> T:
-        try:
-            self._enter()
-            try:
-                return work(self._vault)
-            except _NOT_LET_IN:
-                if self._login.role_id is None:
-                    raise
-                self._enter(anew=True)
-                return work(self._vault)
-        except refusals.VaultError as error:
-            raise _meaning(error) from error
-        except requests.RequestException as error:
-            kind = type(error).__name__
-            raise KeyServiceDown(f"Vault cannot be reached ({kind})") from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise KeyServiceDown("Vault's answer is not what Vault sends") from error
-
-    def _enter(self, *, anew: bool = False) -> None:
-        with self._busy:
-            if anew or not self._is_in:
-                self._log_in()
-            elif time.monotonic() >= self._renew_at:
-                self._renew()
-
-    def _log_in(self) -> None:
-        if self._login.role_id is None:
-            told = self._vault.auth.token.lookup_self()["data"]
-            self._keep(told.get("ttl", 0), renewable=bool(told.get("renewable")))
-        else:
-            told = self._vault.auth.approle.login(self._login.role_id, self._login.secret_id)
-            self._keep(told["auth"].get("lease_duration", 0), renewable=True)
-
-    def _renew(self) -> None:
-        try:
-            told = self._vault.auth.token.renew_self()["auth"]
-        except refusals.VaultError:
-            self._is_in = False
-            self._log_in()
-        else:
-            self._keep(told.get("lease_duration", 0), renewable=bool(told.get("renewable")))
-
-    def _keep(self, seconds: float, *, renewable: bool) -> None:
-        lives_on = renewable and seconds > 0
-        self._renew_at = time.monotonic() + seconds * 2 / 3 if lives_on else float("inf")
-        self._is_in = True
+def _name(key: TenantKey) -> str:
+    """Name a tenant key in Vault: by its purpose, so that a policy can tell them apart."""
+    return _PREFIX[key.purpose] + key.tenant_id
 
 
-def _meaning(error: refusals.VaultError) -> Exception:
-    said = "; ".join(str(one) for one in error.errors or ())[:_DETAIL_LENGTH]
-    if isinstance(error, _NOT_LET_IN) or _BAD_LOGIN in said.lower():
-        return KeyServiceRefused(f"Vault does not let us in: {said or 'permission denied'}")
-    if any(words in said for words in _NO_KEY):
-        return KeyGone("this tenant has no key")
-    if isinstance(error, refusals.InvalidPath):
-        return (
-            KeyServiceRefused(f"Vault has nothing there: {said}")
-            if said
-            else KeyGone("this tenant has no key")
-        )
-    if isinstance(error, refusals.InvalidRequest):
-        return _BadRequest(f"Vault refuses: {said}")
-    return KeyServiceDown(f"Vault cannot help now ({type(error).__name__}): {said}")
+def _wrapped_in(data: Mapping[str, Any]) -> bytes:
+    return str(data["ciphertext"]).encode()
 
 
-def _key_in(text: str) -> bytes:
+def _key_in(text: object) -> bytearray:
     try:
-        key = base64.b64decode(text, validate=True)
+        key = bytearray(base64.b64decode(str(text), validate=True))
     except binascii.Error as error:
-        raise ValueError("no base64") from error
+        raise KeyServiceDown("Vault's answer holds no base64") from error
     if len(key) != KEY_BYTES:
-        raise ValueError("no key of 256 bits")
+        raise KeyServiceDown("Vault's answer holds no key of 256 bits")
     return key

@@ -54,6 +54,18 @@ class Ciphers(Protocol):
         ...
 
 
+class NoCipher:
+    """Stands where a cipher would: the session can neither seal nor open."""
+
+    def seal(self, row_id: str, data: bytes) -> bytes:
+        """Refuse."""
+        raise RuntimeError(f"a bare session seals nothing: {row_id}, {len(data)} bytes")
+
+    def open(self, row_id: str, sealed: bytes) -> bytes:
+        """Refuse."""
+        raise RuntimeError(f"a bare session opens nothing: {row_id}, {len(sealed)} bytes")
+
+
 class Session:
     """One transaction in one scope."""
 
@@ -119,6 +131,12 @@ class Database:
         cipher = await self._ciphers.content(tenant_id)
         async with scoped(self._engine, "meetbot_tenant", tenant_id) as connection:
             yield TenantSession(connection, tenant_id, cipher)
+
+    @asynccontextmanager
+    async def bare(self, tenant_id: TenantId) -> AsyncIterator[TenantSession]:
+        """Open the same without a cipher, for what must be written while no key can be had."""
+        async with scoped(self._engine, "meetbot_tenant", tenant_id) as connection:
+            yield TenantSession(connection, tenant_id, NoCipher())
 
     @asynccontextmanager
     async def sweep(self) -> AsyncIterator[SweepSession]:

@@ -103,11 +103,27 @@ data_keys = Table(
     identifier(),
     of_tenant(),
     Column("purpose", Text, nullable=False),
+    Column("under", Text, nullable=False, server_default=text("'content'")),
+    Column("passing", Boolean, nullable=False, server_default=text("false")),
     Column("wrapped", LargeBinary, nullable=False),
     instant("created_at"),
     instant("retired_at", nullable=True),
     CheckConstraint("purpose in ('content', 'grant')", name="purpose"),
+    CheckConstraint("under in ('content', 'grant')", name="under"),
     Index(None, "tenant_id", "purpose", "created_at"),
+)
+
+key_rotations = Table(
+    "key_rotations",
+    metadata,
+    Column("tenant_id", Text, ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("from_version", Integer, comment="of the tenant key; null: not looked at yet"),
+    Column("from_number", Integer, comment="of the newest standing data key then"),
+    Column("floor", Integer, nullable=False, server_default=text("0")),
+    instant("begun_at"),
+    instant("finished_at", nullable=True),
+    CheckConstraint("purpose in ('content', 'grant')", name="purpose"),
 )
 
 calendar_users = Table(
@@ -201,6 +217,7 @@ __all__ = [
     "idempotency_keys",
     "identifier",
     "instant",
+    "key_rotations",
     "metadata",
     "oauth_apps",
     "of_tenant",

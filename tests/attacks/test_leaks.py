@@ -15,7 +15,7 @@ import redis
 
 from meetbot_calendar.sandbox.meetings import Guest
 from tenants.identity import TenantId
-from tenants.secrets.keyring import PURPOSES
+from tenants.secrets.key_provider import PURPOSES, TenantKey
 from tenants.secrets.local import LocalKeys
 from tests.attacks.running import Running, canary, family, running, said_of
 from tests.attacks.searching import Hunt, forms_of
@@ -172,10 +172,10 @@ async def data_keys(run: Running, tenant_id: str) -> dict[str, bytes]:
             "select set_config('role', 'meetbot_tenant', true), set_config('app.scope', %s, true)"
         )
         connection.execute(taken, (tenant_id,))
-        wrapped = connection.execute("select id, wrapped from data_keys").fetchall()
+        wrapped = connection.execute("select id, under, wrapped from data_keys").fetchall()
     assert len(wrapped) >= len(PURPOSES)
-    for name, sealed in wrapped:
-        found[name] = await keys.unwrap(TenantId(tenant_id), sealed)
+    for name, under, sealed in wrapped:
+        found[name] = bytes(await keys.unwrap(TenantKey(TenantId(tenant_id), under), sealed))
     return found
 
 

@@ -10,7 +10,11 @@ from tests.attacks.scene import OF_TENANT, Scene
 
 SCOPE = "NULLIF(current_setting('app.scope'::text, true), ''::text)"
 # What the narrow doors are for, beside looking: each changes these tables and no others.
-CHANGED = {"operator": {"tenants", "api_keys"}, "holder": {"bots"}, "purge": {"audit_log"}}
+CHANGED = {
+    "operator": {"tenants", "api_keys", "key_rotations"},
+    "holder": {"bots"},
+    "purge": {"audit_log"},
+}
 POLICIES = {"wall", "sweep", "gate", *CHANGED}
 ROLES = ("meetbot_tenant", *(f"meetbot_{name}" for name in sorted(POLICIES - {"wall"})))
 LEAST_FILLED = 18  # tables of which the scene holds rows

@@ -55,7 +55,7 @@ def test_a_tenant_is_made_and_its_key_shown_once(
     assert found.tenant_id == tenant_id
 
 
-def test_a_key_is_made_for_a_tenant_and_data_keys_are_rotated(
+def test_a_key_is_made_for_a_tenant_and_its_tenants_keys_are_rotated(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tenants.main(settings, _parsed(tenants, "create", "Acme"))
@@ -66,7 +66,11 @@ def test_a_key_is_made_for_a_tenant_and_data_keys_are_rotated(
     rotated = keys.main(settings, _parsed(keys, "rotate"))
 
     assert (made, rotated) == (0, 0)
-    assert capsys.readouterr().out.startswith("1 tenants have new data keys")
+    assert capsys.readouterr().out.splitlines() == [
+        f"1/2 {tenant_id} content",
+        f"2/2 {tenant_id} grant",
+        "2 keys rotated, 2 data keys wrapped anew under them",
+    ]
     assert _recognised(settings, key) is not None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from litestar.types import ASGIApp
 from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from meetbot_calendar.bots.model import Bot, BotId
 from meetbot_calendar.calendars.model import Calendar, Connection, Provider, StoredEvent
@@ -30,9 +31,10 @@ from meetbot_calendar.sandbox.world import World
 from meetbot_calendar.storage import bots, calendars, connections, events, outbox
 from meetbot_calendar.storage.tables import bots as bots_table
 from meetbot_calendar.storage.tables import events as events_table
-from meetbot_calendar.wiring import ContentCiphers
+from meetbot_calendar.wiring import API_OPENS, ContentCiphers
 from meetbot_calendar.worker.tasks import JOURNEYS
-from tenants.identity import CalendarUserId, TenantContext
+from tenants.identity import CalendarUserId, TenantContext, TenantId
+from tenants.secrets.key_provider import KeyProvider
 from tenants.secrets.keyring import Keyring
 from tenants.secrets.local import LocalKeys
 from tenants.storage.data_keys import DataKeys
@@ -66,9 +68,13 @@ _PATIENCE = 10.0  # real seconds
 
 
 class Stage(msgspec.Struct, kw_only=True):
-    """The product's services, the world around them, and a worker that a test drives by hand."""
+    """The product's services, the world around them, and a worker that a test drives by hand.
+
+    ``services`` are the worker's; ``front`` are the API's, which open no grant.
+    """
 
     services: Services
+    front: Services
     world: World
     transport: Transport
     sandbox_url: str
@@ -76,6 +82,11 @@ class Stage(msgspec.Struct, kw_only=True):
     context: TenantContext
     rings: Rings
     fleet_end: str = "fleet"  # what the world calls the fleet
+
+    @property
+    def answered(self) -> Services:
+        """Return the API's services with a worker beside it that comes running."""
+        return msgspec.structs.replace(self.front, wakeups=Running(self.services))
 
     @property
     def now(self) -> datetime:
@@ -88,7 +99,7 @@ class Stage(msgspec.Struct, kw_only=True):
 
     async def consent_link(self, provider: Provider, customer_user_id: str = "ann") -> str:
         wish = ConnectWish(provider=provider, customer_user_id=customer_user_id)
-        return (await connect.begin(self.services, self.context, wish)).url
+        return (await connect.begin(self.front, self.context, wish)).url
 
     async def connect(
         self, provider: Provider, email: str, *, customer_user_id: str = "ann", **form: str
@@ -96,7 +107,7 @@ class Stage(msgspec.Struct, kw_only=True):
         """Let a person consent, and the product take what comes back."""
         link = await self.consent_link(provider, customer_user_id)
         answer = await allowed(self.transport, link, email=email, **form)
-        return await connect.finish(self.services, provider, answer)
+        return await connect.finish(self.front, provider, answer)
 
     async def onboard(self, provider: Provider, email: str, customer_user_id: str = "ann") -> Any:
         """Connect a person who has everything recorded, and let the worker do what is due."""
@@ -237,10 +248,12 @@ async def set_stage(
     wakeups: WakeUps | None = None,
     page_size: int = FEW,
     fleet: str = "meetbot",
+    keys: tuple[KeyProvider, KeyProvider] | None = None,
 ) -> AsyncIterator[Stage]:
     """Build everything on a fresh database; Ann has a Google account, Bob one at Microsoft.
 
     Without ``wakeups`` nobody hears the rings. ``page_size`` is how many events a listing has.
+    ``keys`` are the API's and the worker's way to the key service; else it is a folder.
     """
     world = World(StillClock(), transport=plainly())
     for provider, email in PEOPLE:
@@ -260,7 +273,9 @@ async def set_stage(
         transport = await stack.enter_async_context(open_transport(plainly(), lanes))
         engine = open_engine(database_url, pool_size=5)
         stack.push_async_callback(engine.dispose)
-        keyring = Keyring(LocalKeys(folder / "keys"), DataKeys(engine))
+        for_api, for_worker = keys or (LocalKeys(folder / "keys"), LocalKeys(folder / "keys"))
+        store = DataKeys(engine)
+        keyring = Keyring(for_worker, store)
         rings = Rings()
         services = Services(
             clock=world.clock,
@@ -273,10 +288,12 @@ async def set_stage(
             wakeups=wakeups or rings,
             house=_house(near.url),
         )
-        doors.append(inbound_door(services))
-        made = await tenants.create_tenant(services, TenantWish(name="Acme"))
+        front = front_of(services, Keyring(for_api, store, opens=API_OPENS), engine)
+        doors.append(inbound_door(front))
+        made = await tenants.create_tenant(front, TenantWish(name="Acme"))
         yield Stage(
             services=services,
+            front=front,
             world=world,
             transport=transport,
             sandbox_url=far.url,
@@ -285,6 +302,29 @@ async def set_stage(
             rings=rings,
             fleet_end="fleet" if fleet == "meetbot" else fleet,
         )
+
+
+def front_of(services: Services, keyring: Keyring, engine: AsyncEngine) -> Services:
+    """Return services as the API has them, with a keyring of its own that opens no grant."""
+    return msgspec.structs.replace(
+        services,
+        database=Database(engine, ContentCiphers(keyring, services.clock)),
+        keyring=keyring,
+    )
+
+
+class Running:
+    """Wake-ups that a worker follows at once, where somebody may be waiting for it."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def ring(self, kind: str, tenant_id: str, row_id: str) -> None:
+        if kind in ("sync", "errand"):
+            await JOURNEYS[kind](self._services, TenantId(tenant_id), row_id)
+
+    async def probe(self) -> str | None:
+        return None
 
 
 def _house(url: str) -> House:

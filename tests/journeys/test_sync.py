@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import calendars, sync
+from meetbot_calendar.journeys import asked_sync, calendars, sync
 from meetbot_calendar.sandbox import edits
 from meetbot_calendar.sandbox.meetings import slot_key
 from meetbot_calendar.sandbox.store import Calendar
@@ -378,7 +378,7 @@ async def test_everything_of_a_person_is_synced_at_once_on_request(stage: Stage)
     silence(stage)
     stage.hold_meeting(email, "New", 2 * HOUR)
 
-    synced = await sync.sync_user(stage.services, stage.context, user_id)
+    synced = await asked_sync.sync_user(stage.answered, stage.context, user_id)
 
     assert sorted(one.created for one in synced) == [0, 1]
     assert {one.error for one in synced} == {None}

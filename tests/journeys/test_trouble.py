@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import grants, sync
+from meetbot_calendar.journeys import asked_sync, grants, sync
 from meetbot_calendar.journeys.grants import fresh
 from meetbot_calendar.sandbox import edits
 from tests.journeys.stage import ANN, PEOPLE, Stage
@@ -220,7 +220,7 @@ async def test_syncing_who_must_reconnect_says_so_at_once(stage: Stage) -> None:
     await stage.pass_time(POLL)
 
     async with asyncio.timeout(5):
-        (synced,) = await sync.sync_user(stage.services, stage.context, user_id)
+        (synced,) = await asked_sync.sync_user(stage.answered, stage.context, user_id)
 
     assert "connect" in str(synced.error)
     await stage.settle()

@@ -3,14 +3,15 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import calendars, notices, sweep, sync
+from meetbot_calendar.journeys import asked_sync, calendars, notices, sweep, sync
 from meetbot_calendar.sandbox import edits
 from meetbot_calendar.storage import calendar_leases
 from tests.journeys.killing import watched_database
-from tests.journeys.stage import ANN, BOB, PEOPLE, Stage
+from tests.journeys.stage import ANN, BOB, PEOPLE, Running, Stage
 from tests.journeys.trouble import EVENTS, LISTS, READS, asked, silence
 
 HOUR = timedelta(hours=1)
@@ -28,7 +29,7 @@ async def test_no_notice_and_nobody_who_asks_undercuts_a_retry_after(stage: Stag
 
     stage.hold_meeting(BOB, "Newer", 3 * HOUR)
     await stage.pass_time(MINUTE)
-    await sync.sync_user(stage.services, stage.context, user_id)
+    await asked_sync.sync_user(stage.answered, stage.context, user_id)
     await stage.pass_time(8 * MINUTE)
     during = asked(stage, READS[Provider.OUTLOOK])
     await stage.pass_time(2 * MINUTE)
@@ -153,7 +154,8 @@ async def test_a_notice_is_taken_while_a_round_is_being_written(stage: Stage) ->
         )
 
     services = watched_database(stage.services, "INSERT INTO events", ring)
-    await sync.sync_user(services, stage.context, user_id)
+    front = msgspec.structs.replace(stage.front, wakeups=Running(services))
+    await asked_sync.sync_user(front, stage.context, user_id)
     due = [work.kind for work in await sweep.due(stage.services, 100)]
 
     assert [answer.status for answer in answers] == [202]

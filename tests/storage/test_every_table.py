@@ -9,11 +9,23 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import admin, keys, once, policy, scheduling_series, steer, tenants
+from meetbot_calendar.journeys import (
+    admin,
+    keys,
+    live,
+    once,
+    policy,
+    rotate,
+    scheduling_series,
+    steer,
+    tenants,
+)
 from meetbot_calendar.journeys.keys import KeyWish
 from meetbot_calendar.journeys.once import Ticket
 from meetbot_calendar.journeys.scheduling_series import Wish
 from meetbot_calendar.journeys.tenants import TenantWish
+from meetbot_calendar.storage import errands
+from meetbot_calendar.storage.errands import Question
 from meetbot_calendar.storage.tables import connections
 from tenants.identity import TenantContext, TenantId
 from tests.journeys.stage import ANN, BOB, Stage
@@ -64,6 +76,11 @@ async def two(stage: Stage) -> tuple[Stage, TenantId]:
         [(Provider.GOOGLE, ANN), (Provider.OUTLOOK, BOB)], (stage, other), strict=True
     ):
         await fill(each, provider, email)
+        async with each.services.database.tenant(each.context.tenant_id) as session:
+            account = live.Account("con_none", provider)  # type: ignore[arg-type]
+            question = Question(kind="calendars", body=msgspec.msgpack.encode(account))
+            await errands.ask(session, question, each.now)
+    assert [done async for done in rotate.rotate_keys(stage.services, None)]
     return stage, made.tenant.id
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from tenants.api_keys import ApiKey, hash_of
 from tenants.identity import ApiKeyId, TenantPolicy
-from tenants.secrets.keyring import StoredKey
+from tenants.secrets.data_key_store import StoredKey
+from tenants.secrets.key_provider import TenantKey
 from tenants.storage import api_keys, audit, directory, idempotency, oauth_apps, users
 from tenants.storage.data_keys import DataKeys
 from tenants.storage.idempotency import KeptAnswer, Known
@@ -146,19 +147,21 @@ async def test_two_processes_that_add_the_same_data_key_keep_the_first(
     store = DataKeys(engine)
     keys = [
         StoredKey(
-            id="dk_ten_acme_content_1",
             tenant_id=ACME,
             purpose="content",
+            number=1,
+            under="content",
+            passing=False,
             wrapped=wrapped,
             created_at=NOON,
         )
         for wrapped in (b"one", b"two")
     ]
     async with two_tenants(database_url):
-        for key in keys:
-            await store.add(key)
-        found = await store.all(ACME, "content")
-        foreign = await store.all(OTHER, "content")
+        added = [await store.add(key, 1) for key in keys]
+        found = await store.standing(TenantKey(ACME, "content"))
+        foreign = await store.standing(TenantKey(OTHER, "content"))
     await engine.dispose()
 
+    assert added == [True, False]
     assert (found, foreign) == ((keys[0],), ())

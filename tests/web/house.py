@@ -16,7 +16,7 @@ from meetbot_calendar.gateways.fleets.unset import UnsetFleet
 from meetbot_calendar.journeys import closing
 from meetbot_calendar.journeys.services import House, Services
 from meetbot_calendar.web.app import Doors, create_app
-from meetbot_calendar.wiring import ContentCiphers
+from meetbot_calendar.wiring import API_OPENS, ContentCiphers
 from tenants.identity import TenantId
 from tenants.secrets.keyring import Keyring
 from tenants.secrets.local import LocalKeys
@@ -139,7 +139,7 @@ async def open_house(database_url: str, folder: Path) -> AsyncIterator[OpenHouse
     """Open the house on a fresh database; nobody is outside to talk to."""
     engine = open_engine(database_url, pool_size=4)
     clock, rings = FixedClock(), Rings()
-    keyring = Keyring(LocalKeys(folder / "keys"), DataKeys(engine))
+    keyring = Keyring(LocalKeys(folder / "keys"), DataKeys(engine), opens=API_OPENS)
     services = Services(
         clock=clock,
         database=Database(engine, ContentCiphers(keyring, clock)),

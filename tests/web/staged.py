@@ -65,5 +65,5 @@ class Staged(msgspec.Struct, kw_only=True):
 async def staged_of(stage: Stage) -> AsyncIterator[Staged]:
     """Open the door of a stage."""
     made = await keys.create_key(stage.services, stage.context, KeyWish(name="tests"))
-    async with client_of(app_of(stage.services)) as client:
+    async with client_of(app_of(stage.answered)) as client:
         yield Staged(stage=stage, door=Door(client, made.secret))

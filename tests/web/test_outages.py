@@ -1,13 +1,14 @@
 """What cannot be reached is said to be unreachable, with when to try again and no more."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
 
 from meetbot_calendar.web.app import Doors
 from tenants.identity import TenantId
-from tenants.secrets.key_provider import DataKey, KeyServiceDown
+from tenants.secrets.key_provider import KeyServiceDown
 from tenants.secrets.keyring import Keyring
 from tenants.storage.data_keys import DataKeys
 from tenants.storage.session import Database, open_engine
@@ -17,20 +18,11 @@ from tests.web.house import Door, OpenHouse, app_of, client_of
 class SealedVault:
     """A key service that is sealed."""
 
-    async def create(self, tenant_id: TenantId) -> None:
-        raise KeyServiceDown(f"Vault is sealed; it was asked for {tenant_id}")
+    def __getattr__(self, name: str) -> Any:
+        async def sealed(*_: object) -> None:
+            raise KeyServiceDown("Vault is sealed: unseal it")
 
-    async def generate(self, tenant_id: TenantId) -> DataKey:
-        raise KeyServiceDown(f"Vault is sealed; it was asked for {tenant_id}")
-
-    async def unwrap(self, tenant_id: TenantId, wrapped: bytes) -> bytes:
-        raise KeyServiceDown(f"Vault is sealed; it was asked for {tenant_id}, {len(wrapped)}")
-
-    async def destroy(self, tenant_id: TenantId) -> None:
-        raise KeyServiceDown(f"Vault is sealed; it was asked for {tenant_id}")
-
-    async def health(self) -> None:
-        raise KeyServiceDown("Vault is sealed")
+        return sealed
 
 
 class SealedCiphers:

@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 
-from meetbot_calendar.journeys import accounts, connect, decide, overview, sync
+from meetbot_calendar.journeys import accounts, asked_sync, connect, decide, overview
 from meetbot_calendar.journeys.connect import ConnectWish
 from meetbot_calendar.web.admin.door import Visitor, form_of
 from meetbot_calendar.web.admin.rendering import show
@@ -42,7 +42,7 @@ async def sync_person(
 ) -> Response[str]:
     """Read a person's calendars again, and show what came of it."""
     await form_of(request, services, guest)
-    synced = await sync.sync_user(services, guest.context, user_id)
+    synced = await asked_sync.sync_user(services, guest.context, user_id)
     await accounts.note(services, guest.context, "calendar_user.synced", user_id)
     return await _show(services, guest, user_id, synced=synced)
 

@@ -15,7 +15,7 @@ from meetbot_calendar.calendars.model import (
     Provider,
     PushState,
 )
-from meetbot_calendar.journeys import calendars, reading, sync, users
+from meetbot_calendar.journeys import asked_sync, calendars, reading, users
 from meetbot_calendar.journeys.reading import CalendarState
 from meetbot_calendar.web.api.parts import CALLER, Caller, Given, PageOf, utc, utc_or_none, whole
 from meetbot_calendar.web.auth import PERSON
@@ -170,7 +170,7 @@ async def select_calendar(
 async def sync_now(services: Given, context: Caller, user_id: FromPath[CalendarUserId]) -> SyncView:
     """Sync all selected calendars now; answers when done."""
     await users.read_user(services, context, user_id)
-    rows = await sync.sync_user(services, context, user_id)
+    rows = await asked_sync.sync_user(services, context, user_id)
     return SyncView(
         calendars=tuple(
             SyncedView(
