@@ -136,6 +136,11 @@ def required(setting: Secret | None) -> str:
 def _key_provider(settings: Settings) -> KeyProvider:
     if settings.key_provider == "local":
         return LocalKeys(Path(settings.data_dir) / "keys")
+    return vault_keys(settings)
+
+
+def vault_keys(settings: Settings) -> VaultKeys:
+    """Return the way to Vault that is set."""
     login = VaultLogin(
         token=_reveal(settings.vault_token),
         role_id=settings.vault_role_id,

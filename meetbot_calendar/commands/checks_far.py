@@ -1,5 +1,6 @@
 """What ``doctor`` looks at on other machines: Vault, providers, their clocks."""
 
+import asyncio
 import http.client
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,9 @@ from meetbot_calendar.clock import Clock
 from meetbot_calendar.commands.checks import Finding, checked, ok
 from meetbot_calendar.embedded.trouble import CannotStart
 from meetbot_calendar.settings import Settings
+from meetbot_calendar.wiring import vault_keys
+from tenants.identity import TenantId
+from tenants.secrets.key_provider import PURPOSES, KeyServiceDown, KeyServiceRefused, TenantKey
 
 _TIMEOUT = 5.0
 _TOLERATED = timedelta(seconds=30)
@@ -55,9 +59,25 @@ def vault(settings: Settings) -> Finding:
         if answer.status not in {http.client.OK, _STANDBY}:
             cause = f"Vault at {address} answers {answer.status}"
             raise CannotStart(cause, "see that it is initialised and active")
-        return f"Vault at {address} is open"
+        return f"Vault at {address} is open, {asyncio.run(_let_in(settings))}"
 
     return checked("key provider", look)
+
+
+async def _let_in(settings: Settings) -> str:
+    """Log in, and say what the login may open. Raises ``CannotStart``."""
+    keys = vault_keys(settings)
+    nobody = TenantId("ten_doctor")
+    try:
+        await keys.health()
+        may = [await keys.may_open(TenantKey(nobody, purpose)) for purpose in PURPOSES]
+    except (KeyServiceDown, KeyServiceRefused) as trouble:
+        remedy = "correct VAULT_ROLE_ID and VAULT_SECRET_ID, or VAULT_TOKEN, or the policies"
+        raise CannotStart(trouble.detail, remedy) from trouble
+    finally:
+        await keys.close()
+    opens = [purpose for purpose, allowed in zip(PURPOSES, may, strict=True) if allowed]
+    return f"lets us in, and this login may open: {', '.join(opens) or 'nothing'}"
 
 
 def clock_skew(answers: list[Answer | str], now: datetime) -> Finding:

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import rotate, tenants
+from meetbot_calendar.journeys import closing, rotate, tenants
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.journeys.tenants import TenantWish
 from meetbot_calendar.storage import sealed_grants
+from meetbot_calendar.storage.tables import metadata
 from tenants.identity import TenantContext, TenantId
 from tenants.secrets.ciphers import TenantCipher
-from tenants.secrets.key_provider import KeyServiceDown, Standing, TenantKey
+from tenants.secrets.key_provider import PURPOSES, KeyGone, KeyServiceDown, Standing, TenantKey
 from tenants.secrets.keyring import Keyring
 from tenants.secrets.local import LocalKeys
 from tenants.storage.data_keys import DataKeys
@@ -262,3 +265,72 @@ async def test_a_key_service_in_trouble_stops_a_rotation_which_goes_on_later(
 
     name = TenantKey(stage.context.tenant_id, "content")
     assert await keys.standing(name) == Standing(latest=2, floor=2)
+
+
+async def test_a_restored_backup_of_a_removed_tenant_opens_nowhere_and_others_still_do(
+    kept: tuple[Stage, Any], database_url: str
+) -> None:
+    stage, _ = kept
+    other = await tenants.create_tenant(stage.front, TenantWish(name="Other"))
+    gone, stays = stage.context.tenant_id, other.tenant.id
+    await stage.onboard(Provider.GOOGLE, ANN)
+    keyring = stage.services.keyring
+    sealed = {}
+    for tenant_id in (gone, stays):
+        cipher = await keyring.cipher(tenant_id, "content", stage.now)
+        sealer = await stage.front.keyring.sealer(tenant_id, "grant", stage.now)
+        sealed[tenant_id] = cipher.seal("row", b"x"), sealer.seal("row", b"x")
+    backup = copied(database_url, gone)
+
+    await closing.shut(stage.front, gone)
+    await stage.settle()
+    await stage.pass_time(timedelta(seconds=5))
+    await stage.settle()
+    restored(database_url, backup)
+    for reading in (keyring, stage.front.keyring):
+        reading.expire(stage.now + timedelta(minutes=5))
+
+    assert len(backup["connections"]) == 1
+    for purpose in PURPOSES:
+        with pytest.raises(KeyGone):
+            await keyring.opener(gone, purpose, sealed[gone][purpose == "grant"], stage.now)
+    with pytest.raises(KeyGone):
+        await stage.front.keyring.cipher(gone, "content", stage.now)
+    with pytest.raises(KeyGone):
+        await stage.front.keyring.sealer(gone, "grant", stage.now)
+    opened = []
+    for purpose in PURPOSES:
+        blob = sealed[stays][purpose == "grant"]
+        opener = await keyring.opener(stays, purpose, blob, stage.now)
+        opened.append(opener.open("row", blob))
+    assert opened == [b"x"] * 2
+
+
+def copied(database_url: str, tenant_id: str) -> dict[str, list[Any]]:
+    """Copy a tenant's rows out of every table, as a dump holds them."""
+    found = {}
+    with psycopg.connect(database_url) as connection:
+        become(connection, tenant_id)
+        for table in metadata.sorted_tables:
+            name = table.name
+            query = f"select to_jsonb(t) from {name} t".encode()  # noqa: S608
+            found[name] = connection.execute(query).fetchall()
+    return found
+
+
+def restored(database_url: str, backup: dict[str, list[Any]]) -> None:
+    """Put the copied keys and grants back, whoever else is there."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for name in ("tenants", "data_keys", "calendar_users", "connections"):
+            for (row,) in backup[name]:
+                with connection.transaction():
+                    become(connection, row.get("tenant_id", row["id"]), name)
+                    row_of = f"jsonb_populate_record(null::{name}, %s)"
+                    statement = f"insert into {name} select * from {row_of}"  # noqa: S608
+                    connection.execute(statement.encode(), [Jsonb(row)])
+
+
+def become(connection: Any, tenant_id: str, table: str = "") -> None:
+    role = "meetbot_operator" if table == "tenants" else "meetbot_tenant"
+    scope = "select set_config('role', %s, true), set_config('app.scope', %s, true)"
+    connection.execute(scope, [role, tenant_id])
