@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from meetbot_calendar.journeys.outages import DatabaseDown, KeyServiceDown
+from meetbot_calendar.journeys.outages import DatabaseDown
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import calendar_leases
 from meetbot_calendar.storage.calendar_leases import Lease
@@ -29,8 +29,8 @@ async def _beat(services: Services, lease: Lease) -> None:
     while True:
         await clock.sleep_until(clock.now() + clock.patience(_BEAT))
         try:
-            async with services.database.tenant(lease.calendar.tenant_id) as session:
+            async with services.database.bare(lease.calendar.tenant_id) as session:
                 until = clock.now() + clock.patience(LASTS)
                 await calendar_leases.prolong(session, lease, until)
-        except (DatabaseDown, KeyServiceDown):
+        except DatabaseDown:
             continue  # if it stays away, the lease ends, and the round is dropped as it is recorded
