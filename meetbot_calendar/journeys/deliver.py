@@ -22,7 +22,7 @@ from meetbot_calendar.journeys.endpoints import check_enabled
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import deliveries, endpoints, messages
-from meetbot_calendar.storage.deliveries import Parcel
+from meetbot_calendar.storage.deliveries import Outcome, Parcel
 from tenants.identity import TenantContext, TenantId, new_id
 from tenants.storage.session import TenantSession
 
@@ -125,22 +125,33 @@ def active_secrets(endpoint: Endpoint, now: datetime) -> tuple[str, ...]:
 async def _record(services: Services, tenant_id: TenantId, posted: Sequence[Posted]) -> list[Sent]:
     """Write down attempts and what follows, together; those no longer ours are left alone."""
     now = services.clock.now()
-    sent: list[Sent] = []
-    written: list[EndpointId] = []
+    outcomes = [_outcome(each, now) for each in posted]
     async with services.database.tenant(tenant_id) as session:
-        for each in sorted(posted, key=lambda each: each.parcel.delivery.id):
-            follows = attempts.after(each.attempt, now, random.random())  # noqa: S311 - spreads load only
-            status = _ENDED[follows.outcome]
-            if not await deliveries.record(
-                session, each.parcel, each.attempt, status, follows.at, now
-            ):
-                continue
-            sent.append(
-                Sent(delivery_id=each.parcel.delivery.id, status=status, attempt=each.attempt)
-            )
+        ours = await deliveries.record(session, outcomes, now)
+        mine = [each for each in outcomes if each.parcel.delivery.id in ours]
+        written: list[EndpointId] = []
+        for each in filter(_bears_on_health, mine):
             written += await _look_after(session, each.parcel.endpoint.id, each.attempt, now)
     await ring_deliveries(services, tenant_id, written)
-    return sent
+    return [
+        Sent(delivery_id=each.parcel.delivery.id, status=each.status, attempt=each.attempt)
+        for each in mine
+    ]
+
+
+def _outcome(posted: Posted, now: datetime) -> Outcome:
+    follows = attempts.after(posted.attempt, now, random.random())  # noqa: S311 - spreads load only
+    return Outcome(
+        parcel=posted.parcel,
+        attempt=posted.attempt,
+        status=_ENDED[follows.outcome],
+        due_at=follows.at,
+    )
+
+
+def _bears_on_health(outcome: Outcome) -> bool:
+    """Say whether an attempt is news of an endpoint: any but a success of one that was well."""
+    return outcome.status != "delivered" or outcome.parcel.endpoint.failing_since is not None
 
 
 async def _look_after(

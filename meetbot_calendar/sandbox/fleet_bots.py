@@ -165,10 +165,14 @@ def next_due(state: FleetState) -> datetime | None:
 
 
 def answered(report: Report, status: int, now: datetime) -> None:
-    """Note an answer to a report: 2xx and 410 end it, anything else is tried again for a while."""
+    """Note an answer to a report: 2xx and 410 end it, anything else is tried again for a while.
+
+    Whoever forges one tries once, and keeps none of ours waiting.
+    """
     report.answers.append(status)
     tries = len(report.answers)
-    if 200 <= status < 300 or status == 410 or tries > len(RETRY_SECONDS):  # noqa: PLR2004 - 2xx, Gone
+    is_taken = 200 <= status < 300 or status == 410  # noqa: PLR2004 - 2xx, Gone
+    if is_taken or report.forged or tries > len(RETRY_SECONDS):
         report.done = True
     else:
         report.next_at = now + timedelta(seconds=RETRY_SECONDS[tries - 1])

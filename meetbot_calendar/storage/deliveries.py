@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, func, insert, or_, select, update
+from sqlalchemy import DateTime, Row, Text, func, insert, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from meetbot_calendar.deliveries.attempts import Health
 from meetbot_calendar.deliveries.model import (
@@ -101,38 +102,58 @@ async def _parcels(
     )
 
 
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt that was made, and what follows it."""
+
+    parcel: Parcel
+    attempt: Attempt
+    status: DeliveryStatus
+    due_at: datetime | None
+
+
 async def record(
-    session: TenantSession,
-    parcel: Parcel,
-    attempt: Attempt,
-    status: DeliveryStatus,
-    due_at: datetime | None,
-    now: datetime,
-) -> bool:
-    """Write an attempt and what follows; False where the delivery is no longer ours."""
+    session: TenantSession, outcomes: Sequence[Outcome], now: datetime
+) -> frozenset[DeliveryId]:
+    """Write attempts and what follows them; returns the deliveries that were still ours."""
+    given = func.unnest(
+        literal([each.parcel.delivery.id for each in outcomes], ARRAY(Text)),
+        literal([each.parcel.lease_id for each in outcomes], ARRAY(Text)),
+        literal([each.status for each in outcomes], ARRAY(Text)),
+        literal([each.due_at for each in outcomes], ARRAY(DateTime(timezone=True))),
+    ).table_valued("id", "lease_id", "status", "due_at")
+    told = given.render_derived(name="told")
     statement = (
         update(deliveries)
-        .where(deliveries.c.id == parcel.delivery.id, deliveries.c.lease_id == parcel.lease_id)
-        .values(status=status, due_at=due_at, lease_id=None, lease_until=None, updated_at=now)
-    )
-    if (await session.execute(statement)).rowcount == 0:
-        return False
-    sealed = None
-    if attempt.excerpt is not None:
-        sealed = session.seal(parcel.delivery.id, attempt.excerpt)
-    await session.execute(
-        insert(delivery_attempts).values(
-            tenant_id=session.tenant_id,
-            delivery_id=parcel.delivery.id,
-            number=attempt.number,
-            at=attempt.at,
-            status_code=attempt.status_code,
-            latency_ms=attempt.latency_ms,
-            error=attempt.error,
-            excerpt=sealed,
+        .where(deliveries.c.id == told.c.id, deliveries.c.lease_id == told.c.lease_id)
+        .values(
+            status=told.c.status,
+            due_at=told.c.due_at,
+            lease_id=None,
+            lease_until=None,
+            updated_at=now,
         )
+        .returning(deliveries.c.id)
     )
-    return True
+    ours = frozenset(DeliveryId(row.id) for row in await session.execute(statement))
+    rows = [_attempt_row(session, o) for o in outcomes if o.parcel.delivery.id in ours]
+    if rows:
+        await session.execute(insert(delivery_attempts), rows)
+    return ours
+
+
+def _attempt_row(session: TenantSession, outcome: Outcome) -> dict[str, Any]:
+    attempt, delivery_id = outcome.attempt, outcome.parcel.delivery.id
+    said = attempt.excerpt
+    return {
+        "tenant_id": session.tenant_id,
+        "delivery_id": delivery_id,
+        "number": attempt.number,
+        "at": attempt.at,
+        "status_code": attempt.status_code,
+        "latency_ms": attempt.latency_ms,
+        "error": attempt.error,
+        "excerpt": None if said is None else session.seal(delivery_id, said),
+    }
 
 
 async def set_health(

@@ -280,6 +280,18 @@ async def test_a_forged_report_comes_before_the_genuine_one(fleet: Fleet) -> Non
     assert genuine == [False, True]
 
 
+async def test_a_forged_report_that_is_refused_keeps_no_genuine_one_waiting(fleet: Fleet) -> None:
+    fleet.world.faults.add("fleet.reports", "forged")
+    fleet.statuses = [401]
+    await fleet.post()
+
+    listed = await fleet.after(303)
+
+    genuine = [is_genuine(heard, fleet.world.clock.now()) for heard in fleet.product.heard]
+    assert genuine == [False, True]
+    assert [r["answers"] for r in listed["bots"][0]["reports"]] == [[401], [200]]
+
+
 async def test_the_fleet_behaves_as_configured(fleet: Fleet) -> None:
     wanted = {"recording_seconds": 5, "join_delay_seconds": 0, "api_key": "other"}
     wrong = await fleet.site.http.post("/sandbox/fleet/config", json={"nope": 1})
