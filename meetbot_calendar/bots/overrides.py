@@ -42,10 +42,6 @@ class SeriesOverride(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     created_at: datetime
 
-    def covers(self, slot: datetime) -> bool:
-        """Say whether an occurrence is meant, by the slot that its series gave it."""
-        return self.first_slot <= slot and (self.last_slot is None or slot <= self.last_slot)
-
     def on(self, event_id: EventId) -> Override:
         """Return what this says of one occurrence."""
         return Override(

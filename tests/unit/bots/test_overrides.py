@@ -69,20 +69,6 @@ def test_the_later_word_wins_and_a_repeated_one_changes_nothing(
     assert prevailing(single, [series]) is (series if wins == "series" else None)
 
 
-@pytest.mark.parametrize(
-    ("slot", "last", "covered"),
-    [
-        (NOON, None, True),
-        (NOON - HOUR, None, False),
-        (NOON + 1000 * HOUR, None, True),
-        (NOON + HOUR, NOON + HOUR, True),
-        (NOON + 2 * HOUR, NOON + HOUR, False),
-    ],
-)
-def test_both_ends_of_a_stretch_are_in_it(slot: Any, last: Any, covered: bool) -> None:
-    assert of_series(last_slot=last).covers(slot) is covered
-
-
 def test_a_word_about_a_series_says_the_same_of_one_event() -> None:
     said = of_series(bot_config={"bot_name": "Eve"}, action="skip")
 
