@@ -12,9 +12,10 @@ from meetbot_calendar.errors import Refused
 from meetbot_calendar.journeys import by_hand, masters
 from meetbot_calendar.journeys.by_hand import slot_of
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import series
+from meetbot_calendar.storage import calendars, series
 from meetbot_calendar.storage.events import EventRow
 from tenants.identity import TenantContext
+from tenants.storage.session import TenantSession
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _AROUND = timedelta(days=2)
@@ -34,6 +35,7 @@ async def find(
     instant, day = _read(when, zone)
     async with services.database.tenant(context.tenant_id) as session:
         rows = await series.in_view(session, event.calendar_id, series_id)
+        edge = await edge_of(services, session, event)
     times = {row.event.id: _times(row.event) for row in rows}
     exact = [row for row in rows if instant in times[row.event.id]]
     same_day = [r for r in rows if r.event.span and _day(r.event.span.start, zone) == day]
@@ -41,9 +43,17 @@ async def find(
         return found[0]
     master = await masters.read(services, context, masters.named(event))
     slot = _beyond(master, instant, day) if master is not None else None
-    if slot is None or slot < services.clock.now() + services.house.future:
+    if slot is None or slot < edge:  # were it still there, it would be in view
         raise Refused(f"The series has no occurrence at {when}.", code="no_such_occurrence")
     return slot
+
+
+async def edge_of(services: Services, session: TenantSession, event: StoredEvent) -> datetime:
+    """Return up to when an event's calendar is in view."""
+    calendar = await calendars.get(session, event.calendar_id)
+    if calendar is None or calendar.window is None:
+        return services.clock.now() + services.house.future
+    return calendar.window.end
 
 
 def _read(when: str, zone: str) -> tuple[datetime | None, date]:

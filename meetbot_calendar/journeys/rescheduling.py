@@ -13,6 +13,7 @@ from meetbot_calendar.journeys import (
     by_hand,
     following,
     masters,
+    occurring,
     plan,
     scheduling,
     scheduling_series,
@@ -96,12 +97,13 @@ async def schedule_next(
         event = (await by_hand.own_event(session, context, user_id, event_id)).event
         series_id = by_hand.in_series(event)
         rows = await series.in_view(session, event.calendar_id, series_id, now)
+        edge = await occurring.edge_of(services, session, event)
     given = None if wish.rule is None else _as_told(event, wish)
     later = [row for row in rows if row.event.span and row.event.span.start > max(now, wish.after)]
     if later:
         return await scheduling.schedule(services, context, later[0].event, wish.bot_config)
     master = await _master(services, context, event) or given
-    frontier = max(now + services.house.future, wish.after)
+    frontier = max(edge, wish.after)
     slot = next_after(master, frontier) if master is not None else None
     if slot is None:
         raise Refused("The series has no occurrence after that.", code="no_next_occurrence")

@@ -46,8 +46,8 @@ class Desk:
 
     async def bots(self) -> list[tuple[str, str, str]]:
         """Return each bot's start, status and reason, in the order of starts."""
-        found = [(f"{b.start:%m-%d %H:%M}", b.status, b.reason) for b in await self.stage.bots()]
-        return sorted(found)
+        found = sorted(await self.stage.bots(), key=lambda bot: (bot.start, bot.status))
+        return [(f"{b.start:%m-%d %H:%M}", b.status, b.reason) for b in found]
 
 
 async def at_desk(stage: Stage, provider: Provider, email: str, name: str = "ann") -> Desk:
@@ -210,6 +210,20 @@ async def test_a_persons_other_copy_of_a_meeting_brings_no_second_bot_and_none_b
     assert [bot.status for bot in await stage.bots()] == ["cancelled"]
 
 
+async def test_a_no_to_one_copy_is_a_no_to_the_persons_others(stage: Stage) -> None:
+    stage.hold_meeting(ANN, "Kick-off", HOUR, BOB)
+    user_id = await stage.onboard(Provider.GOOGLE, ANN)
+    await at_desk(stage, Provider.OUTLOOK, BOB)  # another account of the same person's
+    first, _ = await stage.events()
+    (shared,) = await stage.bots()
+
+    done = await Desk(stage, user_id).unschedule(first)
+
+    assert len(shared.event_ids) == 2
+    assert [bot.id for bot in done.cancelled] == [shared.id]
+    assert [bot.status for bot in await stage.bots()] == ["cancelled"]
+
+
 @pytest.mark.parametrize(("provider", "email"), PEOPLE)
 async def test_a_series_is_scheduled_whole_and_as_it_comes_into_view(
     stage: Stage, provider: Provider, email: str
@@ -297,6 +311,7 @@ async def test_another_occurrence_is_named_by_its_instant_its_wall_time_or_its_d
     series = stage.hold_meeting(ANN, "Weekly", HOUR, recurrence=WEEKLY, zone="America/New_York")
     wednesday = stage.now + 9 * DAY
     move(stage.world, series.id, wednesday, wednesday + HOUR, slot="20261130T130000Z")
+    cancel(stage.world, series.id, "20261221T130000Z")
     desk = await at_desk(stage, Provider.GOOGLE, ANN)
     first, *_ = await stage.events()
 
@@ -309,6 +324,7 @@ async def test_another_occurrence_is_named_by_its_instant_its_wall_time_or_its_d
     assert [f"{when:%Y-%m-%d %H:%M}" for when in later.ahead] == ["2027-01-11 13:00"]
     assert await desk.refused(first, occurrence="2027-01-11") == "already_scheduled"
     assert await desk.refused(first, occurrence="2026-11-26") == "no_such_occurrence"
+    assert await desk.refused(first, occurrence="2026-12-21") == "no_such_occurrence"
     assert await desk.refused(first, occurrence="2027-01-12") == "no_such_occurrence"
     assert await desk.refused(first, occurrence="soon") == "bad_occurrence_date"
     await stage.pass_time(28 * DAY)

@@ -105,6 +105,32 @@ async def test_following_goes_by_what_the_calendar_shows(
     ]
 
 
+async def test_what_a_person_took_out_ahead_is_passed_over_at_once(stage: Stage) -> None:
+    stage.hold_meeting(ANN, "Daily", HOUR, recurrence=f"{DAILY};COUNT=5")
+    desk = await at_desk(stage, Provider.GOOGLE, ANN)
+    first, second, *_ = await stage.events()
+    await desk.schedule(first, follow=True)
+    await desk.unschedule(second)
+
+    await stage.pass_time(2 * HOUR)
+
+    assert await starts(desk) == ["11-23 13:00", "11-25 13:00"]
+
+
+async def test_an_occurrence_that_is_held_earlier_is_followed_earlier(stage: Stage) -> None:
+    held = stage.hold_meeting(ANN, "Daily", 6 * HOUR, recurrence=f"{DAILY};COUNT=5")
+    desk = await at_desk(stage, Provider.GOOGLE, ANN)
+    first, *_ = await stage.events()
+    await desk.schedule(first, follow=True)
+
+    soon = stage.now + HOUR
+    move(stage.world, held.id, soon, soon + HOUR / 2, slot="20261123T180000Z")
+    await stage.pass_time(HOUR / 2)
+    await stage.pass_time(HOUR)
+
+    assert await starts(desk) == ["11-23 13:00", "11-24 18:00"]
+
+
 async def test_a_worker_that_was_away_goes_on_with_what_is_still_to_come(stage: Stage) -> None:
     stage.hold_meeting(ANN, "Daily", HOUR, recurrence=DAILY)
     desk = await at_desk(stage, Provider.GOOGLE, ANN)
