@@ -63,7 +63,10 @@ def account(ledger: Ledger) -> Table:
     cancelled = {held.link for held in ledger.meetings if held.cancelled}
     _row(table, "bots at cancelled meetings", [x for x in cancelled if staying.get(x)])
     for name in sorted({each["inbox"] for each in ledger.received}):
-        _row(table, f"webhooks lost, {name}", _untold(ledger, name))
+        untold = _untold(ledger, name)
+        coming = {row["message_id"] for row in ledger.product["pending"]}
+        _row(table, f"webhooks lost, {name}", [each for each in untold if each not in coming])
+        _row(table, f"webhooks to be retried, {name}", [each for each in untold if each in coming])
     _row(table, "webhooks not genuine", [m["id"] for m in ledger.received if not m["verified"]])
     _row(table, "bots that the log tells otherwise", _rebuilt_otherwise(ledger))
     unended = [b["id"] for b in ledger.product["bots"] if b["status"] not in FINAL]

@@ -271,12 +271,15 @@ async def close_books(soak: Soak) -> None:
     """Read what the product and the fleet say of it all."""
     fleet = await soak.http.get(f"{soak.sandbox}/sandbox/fleet/bots")
     soak.ledger.fleet = fleet.raise_for_status().json()
-    for kind, path in (("messages", "/v1/webhook-messages"), ("bots", "/v1/bots")):
+    lists = {
+        "messages": "/v1/webhook-messages?limit=100",
+        "bots": "/v1/bots?limit=100",
+        "pending": "/v1/webhook-deliveries?status=pending&limit=100",
+    }
+    for kind, path in lists.items():
         cursor = ""
         while cursor is not None:
-            page = await soak.ask(
-                "GET", f"{path}?limit=100" + (f"&cursor={cursor}" if cursor else "")
-            )
+            page = await soak.ask("GET", path + (f"&cursor={cursor}" if cursor else ""))
             soak.ledger.product.setdefault(kind, []).extend(page["results"])
             cursor = page["next"]
 

@@ -104,7 +104,7 @@ async def _post(services: Services, parcel: Parcel) -> Posted:
     )
     answered = await services.poster.post(parcel.endpoint.url, headers, parcel.body)
     attempt = Attempt(
-        number=parcel.delivery.attempts_made,
+        number=parcel.delivery.attempts_made + 1,
         at=now,
         status_code=answered.status_code,
         latency_ms=answered.latency_ms,

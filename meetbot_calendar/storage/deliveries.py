@@ -75,7 +75,6 @@ async def claim(
             status="delivering",
             lease_id=lease_id,
             lease_until=until,
-            attempts_made=deliveries.c.attempts_made + 1,
         )
         .returning(deliveries)
     )
@@ -128,6 +127,7 @@ async def record(
         .values(
             status=told.c.status,
             due_at=told.c.due_at,
+            attempts_made=deliveries.c.attempts_made + 1,  # one that a dying worker made is none
             lease_id=None,
             lease_until=None,
             updated_at=now,

@@ -360,3 +360,8 @@ async def test_a_message_that_was_posted_by_a_dying_process_comes_again_under_it
 
     assert len(stage.received) == 2
     assert len({message.id for message in stage.received}) == 1
+    ((attempts, number),) = await stage.look(
+        "select d.attempts_made, a.number from deliveries d"
+        " join delivery_attempts a on a.delivery_id = d.id"
+    )
+    assert (attempts, number) == (1, 1)  # what a dying worker tried puts no retry off
