@@ -198,7 +198,8 @@ async def test_after_an_erasure_no_table_says_anything_of_the_person_sealed_or_n
 ) -> None:
     engine = open_engine(database_url, pool_size=3)
     plain = msgspec.structs.replace(stage.services, database=Database(engine, PlainCiphers()))
-    open_stage = msgspec.structs.replace(stage, services=plain)
+    front = msgspec.structs.replace(stage.front, database=plain.database)
+    open_stage = msgspec.structs.replace(stage, services=plain, front=front)
     user_id = await _live_a_little(open_stage)
     await users.read_user(plain, stage.context, user_id)
     before = await _tables_that_tell(open_stage)

@@ -63,7 +63,7 @@ async def test_a_removed_tenants_keys_open_nothing_and_its_own_key_is_destroyed(
     assert removed.status_code == 204
     assert (await door.get("/v1/tenant")).status_code == 401
     assert (await house.operator.get("/v1/tenants")).json()["results"] == []
-    assert (len(kept_before), len(_files_of(tmp_path, tenant["id"]))) == (1, 0)
+    assert (len(kept_before), len(_files_of(tmp_path, tenant["id"]))) == (2, 0)
 
 
 async def test_a_tenant_that_is_being_removed_is_neither_changed_nor_made_again(
