@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 
 from meetbot_calendar.clock import Clock
 
@@ -12,7 +13,7 @@ class WorldClock:
     def __init__(self, base: Clock, skipped: timedelta = timedelta(0)) -> None:
         self.base = base
         self.skipped = skipped
-        self.sleeping = 0  # how many wait for an instant to come
+        self.asleep: set[asyncio.Task[Any] | None] = set()  # who waits for an instant to come
         self._pushed = asyncio.Event()
 
     def now(self) -> datetime:
@@ -35,11 +36,12 @@ class WorldClock:
                 asyncio.ensure_future(self.base.sleep_until(instant - self.skipped)),
                 asyncio.ensure_future(self._pushed.wait()),
             }
-            self.sleeping += 1
+            sleeper = asyncio.current_task()
+            self.asleep.add(sleeper)
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                self.sleeping -= 1
+                self.asleep.discard(sleeper)
                 for wait in waits:
                     wait.cancel()
 

@@ -33,10 +33,8 @@ class Courier:
 
     async def settle(self) -> None:
         """Wait until no errand is under way but those that wait for the clock: for tests."""
-        while len(self._errands) > self.clock.sleeping:
-            await asyncio.wait(
-                self._errands, timeout=_LOOK_AGAIN, return_when=asyncio.FIRST_COMPLETED
-            )
+        while under_way := self._errands - self.clock.asleep:
+            await asyncio.wait(under_way, timeout=_LOOK_AGAIN, return_when=asyncio.ALL_COMPLETED)
 
     async def post(
         self,
