@@ -11,9 +11,9 @@ from sqlalchemy import text
 from meetbot_calendar.gateways import wakeups
 from meetbot_calendar.worker.tasks import JOURNEYS
 from tenants.identity import TenantId
+from tenants.secrets.ciphers import TenantCipher
 from tenants.secrets.envelope import CannotOpen
-from tenants.secrets.key_provider import KeyGone, TenantKey
-from tenants.secrets.keyring import KeyPurpose, TenantCipher
+from tenants.secrets.key_provider import KeyGone, KeyPurpose, TenantKey
 from tests.attacks.scene import SECRET_WORDS, Party, Scene
 
 SEALED = (
