@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import DateTime, Row, Text, func, insert, literal, or_, select, update
+from sqlalchemy import DateTime, Row, Text, exists, func, insert, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from meetbot_calendar.deliveries.attempts import Health
@@ -48,22 +48,33 @@ async def claim(
 ) -> tuple[Parcel, ...]:
     """Take deliveries to an enabled endpoint that are due and in nobody's hands, longest due first.
 
-    Two who reach at the same time get different ones.
+    Two who reach at the same time get different ones. What is told of one bot goes one after the
+    other: a message waits while an earlier one is due or under way, but not for its retry.
     """
     endpoint = await endpoints.get(session, endpoint_id)
     if endpoint is None or endpoint.status != "enabled" or most < 1:
         return ()
+    earlier, told_before = deliveries.alias(), messages.alias()
+    before_it = exists().where(
+        earlier.c.endpoint_id == endpoint_id,
+        earlier.c.bot_id == deliveries.c.bot_id,
+        earlier.c.due_at <= now,
+        told_before.c.id == earlier.c.message_id,
+        told_before.c.seq < messages.c.seq,
+    )
     free = (
         select(deliveries.c.id)
+        .join(messages, messages.c.id == deliveries.c.message_id)
         .where(
             deliveries.c.endpoint_id == endpoint_id,
             deliveries.c.status.in_(["pending", "delivering"]),
             deliveries.c.due_at <= now,
             or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= now),
+            ~before_it,
         )
-        .order_by(deliveries.c.due_at, deliveries.c.id)
+        .order_by(deliveries.c.due_at, messages.c.seq)
         .limit(most)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=deliveries)
     )
     taken = (await session.execute(free)).scalars().all()
     if not taken:
