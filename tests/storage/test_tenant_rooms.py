@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tenants.api_keys import ApiKey, hash_of
-from tenants.identity import ApiKeyId, TenantPolicy
+from tenants.identity import ApiKeyId, TenantContext, TenantPolicy
 from tenants.secrets.data_key_store import StoredKey
 from tenants.secrets.key_provider import TenantKey
 from tenants.storage import api_keys, audit, directory, idempotency, oauth_apps, users
@@ -19,6 +19,7 @@ from tests.fixed_clock import NOON
 from tests.storage.rooms import ACME, OTHER, two_tenants
 
 PATIENCE = timedelta(minutes=5)
+SOMEBODY = TenantContext(tenant_id=ACME, actor="a")
 ANSWER = KeptAnswer(status=201, content_type="application/json", body=b"{}")
 
 
@@ -126,7 +127,7 @@ async def test_an_oauth_app_is_replaced_in_place(database_url: str) -> None:
 async def test_the_audit_log_cannot_be_changed(database_url: str) -> None:
     async with two_tenants(database_url) as database:
         async with database.tenant(ACME) as session:
-            await audit.write(session, NOON, actor="a", action="b", details={"c": 1})
+            await audit.write(session, NOON, by=SOMEBODY, action="b", details={"c": 1})
         refused = [await _is_refused(database, verb) for verb in ("update", "delete")]
 
     assert refused == [True, True]

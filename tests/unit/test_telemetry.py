@@ -19,6 +19,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[io.StringIO]:
     handler = root.handlers[0]
     assert isinstance(handler, logging.StreamHandler)
     handler.setStream(written)
+    structlog.contextvars.clear_contextvars()  # others' tests have served requests in this thread
     with structlog.contextvars.bound_contextvars(request_id="req", tenant_id="ten_1"):
         yield written
     root.handlers[:] = before
