@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from meetbot_calendar.calendars.model import Provider, Window
+from meetbot_calendar.deliveries.model import MessageType
 from meetbot_calendar.journeys import connect
 from meetbot_calendar.journeys.connect import ConnectWish, hash_of
 from meetbot_calendar.journeys.deliver import send_test
@@ -18,8 +19,10 @@ from meetbot_calendar.storage import (
     calendars,
     consents,
     deliveries,
+    messages,
     sealed_grants,
 )
+from meetbot_calendar.storage.messages import Draft
 from tenants.identity import new_id
 from tenants.storage.session import TenantSession
 from tests.journeys.stage import ANN, Stage
@@ -188,3 +191,25 @@ async def test_two_who_post_to_one_endpoint_take_different_deliveries(stage: Sta
             second = await take(other)
 
     assert (len(first), len(second), first & second) == (2, 1, set())
+
+
+async def test_what_is_told_of_one_bot_is_taken_one_after_the_other(stage: Stage) -> None:
+    endpoint_id = await stage.listen()
+    now, database, tenant_id = stage.now, stage.services.database, stage.context.tenant_id
+    told: list[tuple[MessageType, str]] = [
+        ("bot.dispatched", "bot_a"), ("bot.joined", "bot_a"), ("bot.completed", "bot_b"),
+    ]  # fmt: skip
+    async with database.tenant(tenant_id) as session:
+        drafts = [Draft(type=kind, body=b"{}", bot_id=bot_id) for kind, bot_id in told]
+        await messages.write(session, now, drafts)
+
+    async def take() -> set[str]:
+        until = now + MINUTE
+        async with database.tenant(tenant_id) as session:
+            taken = await deliveries.claim(
+                session, endpoint_id, most=8, lease_id=new_id("lea", now), now=now, until=until
+            )
+        return {parcel.delivery.type for parcel in taken}
+
+    assert await take() == {"bot.dispatched", "bot.completed"}
+    assert await take() == set()
