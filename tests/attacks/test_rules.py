@@ -91,7 +91,7 @@ async def test_a_rule_that_would_take_for_ever_is_refused_or_ends_soon(
 async def test_rules_of_one_tenant_see_no_fact_of_another(scene: Scene) -> None:
     path = f"/v1/calendar/users/{scene.mallory.user_id}/rules/preview"
     scene.mallory.stage.hold_meeting(EVE, "Our own", timedelta(hours=1))
-    await scene.mallory.tenant.post(f"/v1/calendar/users/{scene.mallory.user_id}/sync")
+    await scene.mallory.stage.settle()
     seen = rule_set({"in": ["acme.example", {"cat": [{"var": "attendee_emails"}]}]})
 
     told = (await scene.mallory.tenant.post(path, seen)).json()["results"]

@@ -78,7 +78,6 @@ async def test_a_meetings_texts_reach_the_tenant_as_text_and_nothing_else(scene:
     for number, text in enumerate(TEXTS):
         stage.hold_meeting(EVE, text, timedelta(hours=3 + number))
     await stage.settle()
-    await scene.mallory.tenant.post(f"/v1/calendar/users/{scene.mallory.user_id}/sync")
     listed: list[dict[str, Any]] = []
     cursor = ""
     while True:
