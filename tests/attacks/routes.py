@@ -46,11 +46,6 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         return bool(tags & {"Inbound", "Service"}) or "/oauth/callback/" in self.path
 
     @property
-    def asks_providers(self) -> bool:
-        """Say whether it asks a provider while the caller waits, by a clock that stands still."""
-        return "MeetStream" in self.operation["tags"]
-
-    @property
     def is_operators(self) -> bool:
         return self.path.startswith("/v1/tenants")
 

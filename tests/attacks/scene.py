@@ -142,7 +142,7 @@ async def set_scene(database_url: str, folder: Path) -> AsyncIterator[Scene]:
         theirs = msgspec.structs.replace(stage, context=other)
         ann = await fill(stage, "ann", {Provider.GOOGLE: ANN, Provider.OUTLOOK: BOB})
         eve = await fill(theirs, "eve", {Provider.OUTLOOK: MALLORY, Provider.GOOGLE: EVE})
-        async with client_of(app_of(stage.services)) as client:
+        async with client_of(app_of(stage.answered)) as client:
             acme = await _party(stage, ann, client)
             zoe, zoe_id = await _colleague(acme)
             yield Scene(
