@@ -100,12 +100,13 @@ class VaultDoor:
     def _do(self, work: Callable[[Any], T]) -> T:
         try:
             self._enter()
+            token = self._vault.token
             try:
                 return work(self._vault)
             except _NOT_LET_IN:
                 if self._login.role_id is None:
                     raise
-                self._enter(anew=True)
+                self._enter(refused=token)
                 return work(self._vault)
         except refusals.VaultError as error:
             raise meaning(error) from error
@@ -117,12 +118,12 @@ class VaultDoor:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise KeyServiceDown("Vault's answer is not what Vault sends") from error
 
-    def _enter(self, *, anew: bool = False) -> None:
-        token = self._vault.token
+    def _enter(self, *, refused: str | None = None) -> None:
+        """Be logged in, with another token than one that was just ``refused``."""
         with self._busy:
-            if anew and self._vault.token != token:
+            if refused is not None and self._vault.token != refused:
                 return  # somebody else has logged in meanwhile
-            if anew or not self._is_in:
+            if refused is not None or not self._is_in:
                 self._log_in()
             elif time.monotonic() >= self._renew_at:
                 self._renew()
