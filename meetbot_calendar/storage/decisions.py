@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from meetbot_calendar.bots.overrides import Override, prevailing
@@ -154,8 +154,3 @@ async def save_override(session: TenantSession, override: Override) -> None:
         .values(tenant_id=session.tenant_id, event_id=override.event_id, **values)
         .on_conflict_do_update(index_elements=["tenant_id", "event_id"], set_=values)
     )
-
-
-async def drop_override(session: TenantSession, event_id: EventId) -> None:
-    """Let the rules decide of an event again."""
-    await session.execute(delete(overrides).where(overrides.c.event_id == event_id))
