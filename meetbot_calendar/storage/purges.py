@@ -67,7 +67,8 @@ async def purge_decisions(session: TenantSession, before: datetime, limit: int) 
         .join(events, events.c.id == decisions.c.event_id)
         .where(decisions.c.decided_at < before, decisions.c.version != events.c.decided_version)
         .limit(limit)
-        .subquery()
+        .cte("replaced")
+        .prefix_with("materialized")
     )
     statement = delete(decisions).where(
         decisions.c.event_id == replaced.c.event_id, decisions.c.version == replaced.c.version
@@ -101,12 +102,18 @@ PURGES: Mapping[str, Batch] = {
 async def _delete(
     session: TenantSession, table: Table, which: ColumnElement[bool], limit: int
 ) -> int:
-    """Delete the oldest of these rows; what somebody else holds is left for the next time."""
+    """Delete the oldest of these rows; what somebody else holds is left for the next time.
+
+    As a plain subquery PostgreSQL may ask for the oldest anew for each row, which then are others.
+    """
     oldest = (
         select(table.c.id)
         .where(which)
         .order_by(table.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=table)
+        .cte("oldest")
+        .prefix_with("materialized")
     )
-    return (await session.execute(delete(table).where(table.c.id.in_(oldest)))).rowcount
+    chosen = table.c.id.in_(select(oldest.c.id))
+    return (await session.execute(delete(table).where(chosen))).rowcount

@@ -97,8 +97,10 @@ async def of_person(
 
 async def purge(session: PurgeSession, limit: int) -> int:
     """Delete the oldest entries that the session's door shows; returns how many."""
-    oldest = select(audit_log.c.id).order_by(audit_log.c.id).limit(limit)
-    return (await session.execute(delete(audit_log).where(audit_log.c.id.in_(oldest)))).rowcount
+    ids = select(audit_log.c.id).order_by(audit_log.c.id).limit(limit)
+    oldest = ids.cte("oldest").prefix_with("materialized")  # asked for once, whatever the plan
+    chosen = audit_log.c.id.in_(select(oldest.c.id))
+    return (await session.execute(delete(audit_log).where(chosen))).rowcount
 
 
 def entry_of(session: TenantSession, row: Row[Any]) -> AuditEntry:

@@ -24,9 +24,12 @@ SEALED = (
 )
 
 
-async def cipher_of(party: Party, purpose: KeyPurpose) -> TenantCipher:
-    keyring = party.stage.services.keyring
-    return await keyring.cipher(party.tenant_id, purpose, party.stage.now)
+async def cipher_of(party: Party, purpose: KeyPurpose, *opened: bytes) -> TenantCipher:
+    """Return a party's cipher, with every data key at hand that sealed these bytes of its own."""
+    keyring, now = party.stage.services.keyring, party.stage.now
+    for sealed in opened:
+        await keyring.opener(party.tenant_id, purpose, sealed, now)
+    return await keyring.cipher(party.tenant_id, purpose, now)
 
 
 async def blobs(party: Party, table: str, name: str, column: str) -> Sequence[tuple[str, bytes]]:
@@ -40,9 +43,10 @@ async def blobs(party: Party, table: str, name: str, column: str) -> Sequence[tu
 async def test_sealed_bytes_moved_to_another_row_or_tenant_do_not_open(
     scene: Scene, table: str, name: str, column: str, purpose: KeyPurpose
 ) -> None:
-    acme, mallory = await cipher_of(scene.acme, purpose), await cipher_of(scene.mallory, purpose)
     (first, sealed), (second, _) = await blobs(scene.acme, table, name, column)
-    (theirs, _), *_ = await blobs(scene.mallory, table, name, column)
+    (theirs, other), *_ = await blobs(scene.mallory, table, name, column)
+    acme = await cipher_of(scene.acme, purpose, sealed)
+    mallory = await cipher_of(scene.mallory, purpose, other)
 
     assert acme.open(first, sealed)
     for cipher, row in ((acme, second), (acme, theirs), (mallory, first), (mallory, theirs)):
@@ -53,9 +57,10 @@ async def test_sealed_bytes_moved_to_another_row_or_tenant_do_not_open(
 async def test_a_grant_does_not_open_with_the_keys_of_content_nor_content_with_grants(
     scene: Scene,
 ) -> None:
-    content, grant = await cipher_of(scene.acme, "content"), await cipher_of(scene.acme, "grant")
     (connection, sealed), *_ = await blobs(scene.acme, "connections", "id", "grant_sealed")
     (event, told), *_ = await blobs(scene.acme, "events", "id", "content")
+    content = await cipher_of(scene.acme, "content", told)
+    grant = await cipher_of(scene.acme, "grant", sealed)
 
     with pytest.raises(CannotOpen):
         content.open(connection, sealed)
@@ -64,8 +69,9 @@ async def test_a_grant_does_not_open_with_the_keys_of_content_nor_content_with_g
 
 
 async def test_sealed_bytes_of_which_one_bit_was_changed_do_not_open(scene: Scene) -> None:
-    cipher = await cipher_of(scene.acme, "grant")
     (row, sealed), *_ = await blobs(scene.acme, "connections", "id", "grant_sealed")
+    cipher = await cipher_of(scene.acme, "grant", sealed)
+    assert cipher.open(row, sealed)
 
     for place in [*range(40), len(sealed) - 1]:
         changed = bytearray(sealed)

@@ -18,6 +18,7 @@ from meetbot_calendar.journeys.keys import KeyWish
 from meetbot_calendar.journeys.paging import PageWish
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.sandbox import edits
+from meetbot_calendar.storage.purges import purge_messages
 from tenants.storage import retention
 from tests.journeys.killing import Fuse, Killed, mortal
 from tests.journeys.stage import ANN, Stage, set_stage
@@ -200,6 +201,18 @@ async def test_many_rows_go_in_bounded_turns(stage: Stage) -> None:
     assert second is not None
     assert (first.counts["messages"], first.is_done) == (10_000, False)
     assert (second.counts["messages"], second.is_done, third) == (400, True, None)
+
+
+async def test_a_batch_is_bounded_whatever_plan_the_database_makes(stage: Stage) -> None:
+    await write_messages(stage, 20)
+    stage.world.clock.advance(400 * DAY)
+
+    async with stage.services.database.tenant(stage.context.tenant_id) as session:
+        for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "memoize"):
+            await session.execute(text(f"set local enable_{way} = off"))
+        counts = [await purge_messages(session, stage.now, 5) for _ in range(2)]
+
+    assert counts == [5, 5]
 
 
 async def test_two_workers_purge_a_tenant_one_after_the_other(stage: Stage) -> None:

@@ -61,7 +61,7 @@ async def _judged(address: str, key: str, folder: Path, which: str) -> tuple[int
 async def _serving(staged: Staged, port: int) -> AsyncIterator[str]:
     """Serve the door on a real socket, as the command does."""
     stop = asyncio.Event()
-    serving = asyncio.ensure_future(serve(app_of(staged.stage.services), "127.0.0.1", port, stop))
+    serving = asyncio.ensure_future(serve(app_of(staged.stage.answered), "127.0.0.1", port, stop))
     try:
         await _open(port)
         yield f"http://127.0.0.1:{port}"
