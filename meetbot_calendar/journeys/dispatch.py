@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal, TypeVar
 
 import msgspec
@@ -15,7 +16,7 @@ import msgspec
 from meetbot_calendar.bots.fleet import Order
 from meetbot_calendar.bots.model import FINAL, Bot, BotId
 from meetbot_calendar.deliveries.model import EndpointId
-from meetbot_calendar.journeys import aftermath, recall, silence
+from meetbot_calendar.journeys import aftermath, heartbeat, recall, silence
 from meetbot_calendar.journeys.aftermath import Answer
 from meetbot_calendar.journeys.asking import ask
 from meetbot_calendar.journeys.holding import GRACE, Departing, Leaving, hold, new_lease, with_order
@@ -27,7 +28,6 @@ from meetbot_calendar.storage.bot_leases import Held
 from tenants.identity import TenantId
 from tenants.storage.session import DatabaseDown, TenantSession
 
-_TALK = 20.0  # seconds a send may take before another worker asks what became of it
 _MARKED_TOGETHER = 500
 _MOMENT = 0.5  # seconds that a record waits for more answers to join it
 _TENANTS_AT_ONCE = 4
@@ -67,6 +67,17 @@ async def fire(services: Services, departing: Sequence[Departing]) -> tuple[Disp
 
     One tenant's trouble does not touch the others'; the first is raised when all is done.
     """
+    held = [each.held for each in departing]
+    async with heartbeat.kept(services, partial(_prolong, services, held)):
+        return await _fire(services, departing)
+
+
+async def _prolong(services: Services, held: Sequence[Held], until: datetime) -> None:
+    async with services.database.holder({each.lease_id for each in held}) as session:
+        await bot_leases.prolong(session, held, until)
+
+
+async def _fire(services: Services, departing: Sequence[Departing]) -> tuple[Dispatched, ...]:
     ready = [each.leaving for each in departing if each.leaving is not None]
     asking, lost = await _leave(services, ready)
     others: dict[TenantId, list[Held]] = defaultdict(list)
@@ -112,7 +123,7 @@ async def _leave(
 async def _mark(services: Services, ready: Sequence[Leaving]) -> frozenset[BotId]:
     held = [each.held for each in ready]
     now = services.clock.now()
-    until = now + services.clock.patience(_TALK)
+    until = now + heartbeat.lasts(services)
     async with services.database.holder({each.lease_id for each in held}) as session:
         return await bot_leases.leave(session, held, now=now, until=until)
 
@@ -150,7 +161,7 @@ async def _sort(services: Services, tenant_id: TenantId, held: Sequence[Held]) -
         told = await _end_all(session, known, over, now)
         going = [each for each in held if each.bot_id in ours and each.bot_id not in over]
         leaving = await _write_orders(services, session, known, going)
-        until = now + services.clock.patience(_TALK)
+        until = now + heartbeat.lasts(services)
         await bot_leases.fire(session, [each.bot.id for each in leaving], now=now, until=until)
     ended: dict[BotId, Outcome] = {each.bot_id: "dropped" for each in dropped}
     ended |= {bot_id: end[0] for bot_id, end in over.items()}

@@ -1,6 +1,7 @@
 """Bring a calendar up to date: claim it, read what changed, record rows and cursor together."""
 
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -63,7 +64,7 @@ async def sync(
     A failure is recorded with the calendar, and with when to try again; it is not raised.
     """
     now = services.clock.now()
-    until = now + services.clock.patience(heartbeat.LASTS)
+    until = now + heartbeat.lasts(services)
     async with services.database.tenant(tenant_id) as session:
         lease = await calendar_leases.claim(session, calendar_id, now=now, until=until)
         if lease is None:
@@ -72,7 +73,7 @@ async def sync(
             await calendars.wait_for_another(session, calendar_id, now, again)
             return None
     try:
-        async with heartbeat.kept(services, lease):
+        async with heartbeat.kept(services, partial(_prolong, services, lease)):
             return await _work(services, lease, now)
     except MeetbotError as error:
         await _set_back(services, tenant_id, lease, error)
@@ -82,6 +83,11 @@ async def sync(
         async with services.database.bare(tenant_id) as bare:
             await calendar_leases.let_go(bare, lease)
         raise  # it stays due, and nothing is held against it
+
+
+async def _prolong(services: Services, lease: Lease, until: datetime) -> None:
+    async with services.database.bare(lease.calendar.tenant_id) as session:
+        await calendar_leases.prolong(session, lease, until)
 
 
 async def _work(services: Services, lease: Lease, now: datetime) -> SyncedCalendar:

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import (
     DateTime,
     Integer,
+    TableValuedAlias,
     Text,
     bindparam,
     func,
@@ -86,15 +87,7 @@ async def leave(
 
     One whose plan has changed since has lost its lease or its generation, and stays.
     """
-    taken = (
-        func.unnest(
-            literal([each.bot_id for each in held], ARRAY(Text)),
-            literal([each.lease_id for each in held], ARRAY(Text)),
-            literal([each.generation for each in held], ARRAY(Integer)),
-        )
-        .table_valued("id", "lease_id", "generation")
-        .render_derived(name="taken")
-    )
+    taken = _taken(held)
     statement = (
         update(bots)
         .where(
@@ -113,6 +106,28 @@ async def leave(
         .returning(bots.c.id)
     )
     return frozenset(BotId(row.id) for row in await session.execute(statement))
+
+
+async def prolong(session: HolderSession, held: Sequence[Held], until: datetime) -> None:
+    """Keep for longer what is still in our hands."""
+    taken = _taken(held)
+    await session.execute(
+        update(bots)
+        .where(bots.c.id == taken.c.id, bots.c.lease_id == taken.c.lease_id)
+        .values(lease_until=until)
+    )
+
+
+def _taken(held: Sequence[Held]) -> TableValuedAlias:
+    return (
+        func.unnest(
+            literal([each.bot_id for each in held], ARRAY(Text)),
+            literal([each.lease_id for each in held], ARRAY(Text)),
+            literal([each.generation for each in held], ARRAY(Integer)),
+        )
+        .table_valued("id", "lease_id", "generation")
+        .render_derived(name="taken")
+    )
 
 
 async def write_orders(session: TenantSession, said: Mapping[BotId, BotContent]) -> None:
