@@ -156,6 +156,20 @@ async def test_a_deleted_series_is_told_for_about_six_months(site: Site) -> None
     assert shown(stored) == [(made, "cancelled")]
 
 
+async def test_a_single_event_that_became_a_series_and_was_deleted_is_told_as_deleted(
+    site: Site,
+) -> None:
+    made = hold(site)
+    reader = await site.reader()
+    token = await synced(reader, singleEvents="true")
+    edits.repeat(site.world, made, [WEEKLY])
+    edits.cancel(site.world, made)
+
+    body = await reader.events(syncToken=token, singleEvents="true")
+
+    assert shown(body) == [(made, "cancelled")]
+
+
 async def test_a_rescheduled_series_cancels_the_instances_that_it_no_longer_has(
     site: Site,
 ) -> None:

@@ -207,9 +207,11 @@ def _restored(calendar: Calendar, row: Row) -> Item | None:
 
 
 def _ghosts(calendar: Calendar, row: Row, old: Body, now: datetime) -> Iterator[Item]:
-    """Yield the instances that a row no longer has since it looked like ``old``."""
+    """Yield what a row no longer is since it looked like ``old``: instances, or a single event."""
     before = _series(calendar, row, old)
     if before is None:
+        if row.removed and _series(calendar, row):  # it was single, a series, and gone since
+            yield Item(id=row.id, row=row, body=old, gone=True)
         return
     after = None if row.removed else _series(calendar, row)
     until = now + DELETED_AHEAD if row.removed else None

@@ -19,7 +19,10 @@ _LEFT_OUT = (
     "lastModifiedDateTime",
 )
 _PRIVATE = ("private", "personal", "confidential")
-_BARE = ("type", "seriesMasterId", "start", "end", "isAllDay", "showAs", "originalStart")
+# How much stays is not documented (providers.md 11). That it is cancelled is not what it is about.
+_BARE = (
+    "type", "seriesMasterId", "start", "end", "isAllDay", "isCancelled", "showAs", "originalStart",
+)  # fmt: skip
 
 
 def event(item: Item, prefers: Preferences, role: Role = "owner") -> dict[str, Any]:
@@ -94,7 +97,7 @@ def _sees(role: Role, body: dict[str, Any]) -> bool:
 
 
 def _veiled(body: dict[str, Any], role: Role) -> dict[str, Any]:
-    """Hide all but the times: what Outlook shows of private items and of free/busy calendars."""
+    """Hide all but when: what Outlook shows of private items and of free/busy calendars."""
     kept = {name: body[name] for name in _BARE if name in body}
     subject = "Busy" if role == "freeBusyReader" else "Private Appointment"
     return kept | {
