@@ -2,8 +2,10 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -18,6 +20,7 @@ from meetbot_calendar.deliveries.model import (
     MessageId,
 )
 from meetbot_calendar.errors import Missing
+from meetbot_calendar.journeys import heartbeat
 from meetbot_calendar.journeys.endpoints import check_enabled
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
@@ -28,13 +31,22 @@ from tenants.storage.session import TenantSession
 
 _AT_ONCE = 8  # posts to one endpoint
 _MOMENT = 0.01  # seconds that an answer waits for others to be recorded with it
-_PATIENCE = 40.0  # seconds: longer than a post may take
+_AHEAD = 32  # deliveries that are claimed together for an endpoint that answers quickly
+_QUICK_MS = 250
 _ENDED: dict[str, DeliveryStatus] = {
     "delivered": "delivered",
     "retry": "pending",
     "exhausted": "exhausted",
     "gone": "cancelled",
 }
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """What is in our hands: deliveries to one endpoint, under one lease."""
+
+    tenant_id: TenantId
+    endpoint_id: EndpointId
+    lease_id: str
 
 
 class Posted(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,22 +72,41 @@ async def deliver(
     A slow endpoint keeps nothing from any other. Killed between a post and its record, it is posted
     again under the same ``webhook-id``.
     """
+    hold = Hold(tenant_id, endpoint_id, new_id("lea", services.clock.now()))
+    async with heartbeat.kept(services, partial(_prolong, services, hold)):
+        return await _post_all(services, hold)
+
+
+async def _post_all(services: Services, hold: Hold) -> tuple[Sent, ...]:
     sent: list[Sent] = []
     posting: set[asyncio.Task[Posted]] = set()
+    waiting = deque(await _claim(services, hold, _AT_ONCE))
     try:
-        while True:
-            room = _AT_ONCE - len(posting)
-            posting |= {
-                asyncio.create_task(_post(services, parcel))
-                for parcel in await _claim(services, tenant_id, endpoint_id, room)
-            }
-            if not posting:
-                return tuple(sent)
+        while waiting or posting:
+            _fill(services, posting, waiting)
             answered, posting = await _some(posting)
-            sent += await _record(services, tenant_id, [task.result() for task in answered])
+            posted = [task.result() for task in answered]
+            _fill(services, posting, waiting)
+            sent += await _record(services, hold.tenant_id, posted)
+            if len(waiting) + len(posting) < _AT_ONCE:
+                room = _AT_ONCE - len(posting)
+                waiting += await _claim(services, hold, _AHEAD if _is_quick(posted) else room)
     finally:
         for task in posting:
             task.cancel()
+    return tuple(sent)
+
+
+def _fill(services: Services, posting: set[asyncio.Task[Posted]], waiting: deque[Parcel]) -> None:
+    """Have as many posts under way as one endpoint may have."""
+    while waiting and len(posting) < _AT_ONCE:
+        posting.add(asyncio.create_task(_post(services, waiting.popleft())))
+
+
+def _is_quick(posted: Sequence[Posted]) -> bool:
+    """Say whether an endpoint answers so fast that to claim a few at a time is what would take."""
+    took = [each.attempt.latency_ms for each in posted]
+    return all(latency is not None and latency < _QUICK_MS for latency in took)
 
 
 async def _some(
@@ -86,15 +117,22 @@ async def _some(
     return await asyncio.wait(posting, timeout=_MOMENT)
 
 
-async def _claim(
-    services: Services, tenant_id: TenantId, endpoint_id: EndpointId, most: int
-) -> tuple[Parcel, ...]:
+async def _claim(services: Services, hold: Hold, most: int) -> tuple[Parcel, ...]:
     now = services.clock.now()
-    until = now + services.clock.patience(_PATIENCE)
-    async with services.database.tenant(tenant_id) as session:
+    async with services.database.tenant(hold.tenant_id) as session:
         return await deliveries.claim(
-            session, endpoint_id, most=most, lease_id=new_id("lea", now), now=now, until=until
+            session,
+            hold.endpoint_id,
+            most=most,
+            lease_id=hold.lease_id,
+            now=now,
+            until=now + heartbeat.lasts(services),
         )
+
+
+async def _prolong(services: Services, hold: Hold, until: datetime) -> None:
+    async with services.database.bare(hold.tenant_id) as session:
+        await deliveries.prolong(session, hold.endpoint_id, hold.lease_id, until)
 
 
 async def _post(services: Services, parcel: Parcel) -> Posted:

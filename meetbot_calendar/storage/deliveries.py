@@ -54,17 +54,15 @@ async def claim(
     endpoint = await endpoints.get(session, endpoint_id)
     if endpoint is None or endpoint.status != "enabled" or most < 1:
         return ()
-    earlier, told_before = deliveries.alias(), messages.alias()
+    earlier = deliveries.alias()
     before_it = exists().where(
         earlier.c.endpoint_id == endpoint_id,
         earlier.c.bot_id == deliveries.c.bot_id,
         earlier.c.due_at <= now,
-        told_before.c.id == earlier.c.message_id,
-        told_before.c.seq < messages.c.seq,
+        earlier.c.seq < deliveries.c.seq,
     )
     free = (
         select(deliveries.c.id)
-        .join(messages, messages.c.id == deliveries.c.message_id)
         .where(
             deliveries.c.endpoint_id == endpoint_id,
             deliveries.c.status.in_(["pending", "delivering"]),
@@ -72,9 +70,9 @@ async def claim(
             or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= now),
             ~before_it,
         )
-        .order_by(deliveries.c.due_at, messages.c.seq)
+        .order_by(deliveries.c.due_at, deliveries.c.seq)
         .limit(most)
-        .with_for_update(skip_locked=True, of=deliveries)
+        .with_for_update(skip_locked=True)
     )
     taken = (await session.execute(free)).scalars().all()
     if not taken:
@@ -108,8 +106,16 @@ async def _parcels(
             body=bodies[row.message_id],
             lease_id=lease_id,
         )
-        for row in sorted(rows, key=lambda row: (row.due_at, row.id))
+        for row in sorted(rows, key=lambda row: (row.due_at, row.seq))
     )
+
+
+async def prolong(
+    session: TenantSession, endpoint_id: EndpointId, lease_id: str, until: datetime
+) -> None:
+    """Keep for longer what is still in our hands."""
+    ours = (deliveries.c.endpoint_id == endpoint_id, deliveries.c.lease_id == lease_id)
+    await session.execute(update(deliveries).where(*ours).values(lease_until=until))
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,13 +39,14 @@ async def write(
         return ()
     first = await _reserve(session, len(drafts)) - len(drafts) + 1
     listeners = await _listeners(session)
-    names = [MessageId(new_id("msg", now)) for _ in drafts]
-    numbered = zip(names, range(first, first + len(drafts)), drafts, strict=True)
-    told = [_message(session, now, name, seq, draft) for name, seq, draft in numbered]
+    told = [
+        _message(session, now, MessageId(new_id("msg", now)), seq, draft)
+        for seq, draft in enumerate(drafts, first)
+    ]
     await session.execute(insert(messages), told)
     sent = [
-        _delivery(session, now, name, endpoint_id, draft)
-        for name, draft in zip(names, drafts, strict=True)
+        _delivery(session, now, message["id"], message["seq"], endpoint_id, draft)
+        for message, draft in zip(told, drafts, strict=True)
         for endpoint_id, wanted in listeners
         if "*" in wanted or draft.type in wanted
     ]
@@ -61,7 +62,7 @@ async def write_to(
     seq = await _reserve(session, 1)
     message_id = MessageId(new_id("msg", now))
     await session.execute(insert(messages), [_message(session, now, message_id, seq, draft)])
-    sent = _delivery(session, now, message_id, endpoint_id, draft)
+    sent = _delivery(session, now, message_id, seq, endpoint_id, draft)
     await session.execute(insert(deliveries), [sent])
     return message_id
 
@@ -75,17 +76,16 @@ async def add_missing(
     )
     wanted = true() if "*" in endpoint.events else messages.c.type.in_(endpoint.events)
     statement = (
-        select(messages.c.id, messages.c.type, messages.c.bot_id)
+        select(messages.c.id, messages.c.seq, messages.c.type, messages.c.bot_id)
         .where(messages.c.created_at >= since, wanted, messages.c.type != "endpoint.test")
         .where(~sent.exists())
         .order_by(messages.c.seq)
     )
     missing = (await session.execute(statement)).all()
     rows = [
-        _delivery(
-            session, now, row.id, endpoint.id, Draft(type=row.type, body=b"", bot_id=row.bot_id)
-        )
+        _delivery(session, now, row.id, row.seq, endpoint.id, draft)
         for row in missing
+        for draft in [Draft(type=row.type, body=b"", bot_id=row.bot_id)]
     ]
     if rows:
         await session.execute(insert(deliveries), rows)
@@ -126,6 +126,7 @@ def _delivery(
     session: TenantSession,
     now: datetime,
     message_id: MessageId,
+    seq: int,
     endpoint_id: EndpointId,
     draft: Draft,
 ) -> dict[str, Any]:
@@ -135,6 +136,7 @@ def _delivery(
         "tenant_id": session.tenant_id,
         "message_id": message_id,
         "endpoint_id": endpoint_id,
+        "seq": seq,
         "type": draft.type,
         "bot_id": draft.bot_id,
         "status": "pending",

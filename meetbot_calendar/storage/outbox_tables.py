@@ -58,6 +58,7 @@ deliveries = Table(
     of_tenant(),
     *reference("message_id", "messages"),
     *reference("endpoint_id", "webhook_endpoints"),
+    Column("seq", BigInteger, nullable=False, comment="its message's"),
     Column("type", Text, nullable=False),
     Column("bot_id", Text),
     Column("status", Text, nullable=False),
@@ -73,6 +74,8 @@ deliveries = Table(
     ),
     Index(None, "tenant_id", "id"),
     Index(None, "due_at", postgresql_where=text("due_at is not null")),
+    Index(None, "endpoint_id", "due_at", "seq", postgresql_where=text("due_at is not null")),
+    Index(None, "endpoint_id", "bot_id", postgresql_where=text("due_at is not null")),
     Index(None, "endpoint_id"),
     referred(),
 )
