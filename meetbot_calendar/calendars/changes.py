@@ -86,7 +86,10 @@ def _fold(
                 shown[str(event.series_id)] = None  # it has become the master of a series
             shown[event.platform_id] = known[event.platform_id] = event
             occurrences[event.series_id].add(event.platform_id)
+        single = {event.platform_id for event in page.events if event.series_id is None}
         for truth in page.series:
+            if truth.series_id not in single and _was_single(stored.get(truth.series_id)):
+                shown[truth.series_id] = None  # a series, of which nothing is left to be shown
             unnamed = sorted(occurrences[truth.series_id] - truth.platform_ids)
             # A series is read inside the window alone: what lies before it is not denied.
             shown |= {i: None for i in unnamed if not _may_be_past(known[i].span, window)}

@@ -56,6 +56,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
         events_shown = [event for page in self.pages for event in page.events]
         shown = {event.platform_id for event in events_shown}
         shown |= {event.series_id for event in events_shown if event.series_id is not None}
+        shown |= {truth.series_id for page in self.pages for truth in page.series}
         return shown | {gone.platform_id for page in self.pages for gone in page.removed}
 
     @property

@@ -428,3 +428,23 @@ def test_a_single_event_that_becomes_a_series_gives_way_to_its_occurrences() -> 
         ("deleted", "master"),
         ("created", "master_1"),
     }
+
+
+def test_a_single_event_that_becomes_a_series_without_occurrences_is_gone() -> None:
+    nothing = ChangePage(series=(SeriesTruth(series_id="master", platform_ids=frozenset()),))
+
+    changes = _diff([stored_event("master")], nothing)
+
+    assert _kinds(changes) == {"master": "deleted"}
+
+
+def test_a_series_that_becomes_a_single_event_stays_as_that() -> None:
+    page = ChangePage(
+        events=(fetched_event("master", content=EventContent(title="Now single")),),
+        series=(SeriesTruth(series_id="master", platform_ids=frozenset()),),
+    )
+    stored = [stored_event("master"), stored_event("master_1", series_id="master")]
+
+    changes = _diff(stored, page)
+
+    assert _kinds(changes) == {"master": "updated", "master_1": "deleted"}
