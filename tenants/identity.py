@@ -44,7 +44,7 @@ class TenantPolicy(msgspec.Struct, frozen=True, kw_only=True):
     redirect_urls: tuple[str, ...] = ()
     internal_domains: tuple[str, ...] = ()
     dedupe: Dedupe = "meeting"
-    policy_rules: dict[str, Any] | None = None
+    policy_rules: dict[str, Any] | list[Any] | None = None
     opt_out: OptOut = OptOut()
     record_declined: bool = False
     join_late: bool = True

@@ -81,19 +81,24 @@ def _fold(
     for page in pages:
         for gone in page.removed:
             shown |= dict.fromkeys((gone.platform_id, *sorted(occurrences[gone.platform_id])))
+        shown |= dict.fromkeys(_became_series(page, stored))
         for event in page.events:
-            if _was_single(stored.get(event.series_id or "")):
-                shown[str(event.series_id)] = None  # it has become the master of a series
             shown[event.platform_id] = known[event.platform_id] = event
             occurrences[event.series_id].add(event.platform_id)
-        single = {event.platform_id for event in page.events if event.series_id is None}
         for truth in page.series:
-            if truth.series_id not in single and _was_single(stored.get(truth.series_id)):
-                shown[truth.series_id] = None  # a series, of which nothing is left to be shown
             unnamed = sorted(occurrences[truth.series_id] - truth.platform_ids)
             # A series is read inside the window alone: what lies before it is not denied.
             shown |= {i: None for i in unnamed if not _may_be_past(known[i].span, window)}
     return shown
+
+
+def _became_series(page: ChangePage, stored: Mapping[str, StoredEvent]) -> list[str]:
+    """Name what was a single event and is the master of a series now: it is no meeting itself."""
+    masters = {event.series_id for event in page.events}
+    masters |= {gone.series_id for gone in page.removed}
+    masters |= {truth.series_id for truth in page.series}
+    masters -= {event.platform_id for event in page.events if event.series_id is None}
+    return sorted(each for each in masters if each and _was_single(stored.get(each)))
 
 
 def _was_single(row: StoredEvent | None) -> bool:

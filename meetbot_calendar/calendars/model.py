@@ -182,9 +182,13 @@ class FetchedEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RemovedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the provider no longer shows. A ``platform_id`` of a series removes all of it."""
+    """Something the provider no longer shows. A ``platform_id`` of a series removes all of it.
+
+    An occurrence that stands, but beyond the window, names the ``series_id`` that it is of.
+    """
 
     platform_id: str
+    series_id: str | None = None
 
 
 class SeriesTruth(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from meetbot_calendar.journeys import decide
 from meetbot_calendar.journeys.acting import person
 from meetbot_calendar.journeys.decide import Effects
 from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.storage import bot_leases
 from tenants.identity import CalendarUser, CalendarUserId, TenantContext
 from tenants.storage import audit, users
 from tenants.storage.users import UserContent
@@ -40,6 +41,7 @@ async def switch(
         if bot_config is not None:
             content = UserContent(attributes=user.attributes, bot_config=bot_config)
             await users.save_content(session, user_id, content, now)
+            await bot_leases.unsettle(session, user_id)
         action = "auto_schedule.enabled" if on else "auto_schedule.disabled"
         await audit.write(session, now, by=context, action=action, target=user_id)
         changed = await person(session, context, user_id)

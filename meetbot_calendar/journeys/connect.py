@@ -14,8 +14,9 @@ from meetbot_calendar.calendars.provider import ConsentReturn
 from meetbot_calendar.errors import Fault, Invalid, MeetbotError, Missing
 from meetbot_calendar.journeys import enrol, grants
 from meetbot_calendar.journeys.enrol import Enrolment
+from meetbot_calendar.journeys.ringing import ring_decide
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import consents
+from meetbot_calendar.storage import consents, event_marks
 from meetbot_calendar.storage.consents import PendingConsent
 from tenants.identity import CalendarUserId, TenantContext, TenantId
 from tenants.storage import directory, users
@@ -67,9 +68,10 @@ async def begin(services: Services, context: TenantContext, wish: ConnectWish) -
     )
     async with services.database.tenant(context.tenant_id) as session:
         user, _ = await users.ensure(session, wish.customer_user_id, now)
-        if wish.attributes is not None:
+        if wish.attributes is not None and wish.attributes != user.attributes:
             content = users.UserContent(attributes=wish.attributes, bot_config=user.bot_config)
             await users.save_content(session, user.id, content, now)
+            await event_marks.mark_user(session, user.id, now)  # rules may read them
         pending = PendingConsent(
             user_id=user.id,
             customer_user_id=user.customer_user_id,
@@ -79,6 +81,7 @@ async def begin(services: Services, context: TenantContext, wish: ConnectWish) -
             redirect_url=wish.redirect_url,
         )
         expires_at = await consents.remember(session, hash_of(state), pending, now=now)
+    await ring_decide(services, context.tenant_id, user.id)
     return ConsentLink(url=consent.url, expires_at=expires_at)
 
 

@@ -27,6 +27,7 @@ from tenants.storage.session import TenantSession
 
 _BATCH = 200
 _MOST_PREVIEWED = 2000
+_OURS = 5.0  # seconds
 
 
 class Effects(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,10 +170,18 @@ def _effects(planned: Planned, news: Sequence[StoredDecision]) -> Effects:
     )
 
 
+def swept_at(services: Services) -> datetime:
+    """Say when marked events are due that their marker decides itself, to tell of the effects.
+
+    A sweep looks for them only then: it is not to be first, and finds them if the marker died.
+    """
+    return services.clock.now() + services.clock.patience(_OURS)
+
+
 async def redecide(services: Services, context: TenantContext, user_id: CalendarUserId) -> Effects:
     """Decide all coming events of a person again, at once."""
     async with services.database.tenant(context.tenant_id) as session:
-        await event_marks.mark_user(session, user_id, services.clock.now())
+        await event_marks.mark_user(session, user_id, swept_at(services))
     return await decide(services, context.tenant_id, user_id)
 
 

@@ -1,10 +1,9 @@
 """Somebody knocks with a key: wrong ones are counted by address, good ones by tenant.
 
-An address that has tried too many wrong keys is refused before its key is looked at; but a key
-that was good from there goes on, so that nobody can lock out those who share an address with them.
+An address that has tried too many wrong keys is told to wait for each further one. A good key is
+let in all the same, so that nobody can lock out those who share an address with them.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
@@ -21,18 +20,13 @@ async def knock(
     services: Services, address: str, key: str, ask: Callable[[str], Awaitable[T | None]]
 ) -> T | None:
     """Ask whose key this is; None where it is nobody's. Raises ``TooOften``."""
-    now, rate = services.clock.now(), services.house.wrong_keys
-    if rate is None:
-        return await ask(key)
-    digest = hashlib.sha256(key.encode()).digest()
-    strangers = services.strangers
-    until = strangers.refused_until(address, now)
-    if until is not None and not strangers.is_known(address, digest):
-        raise _too_many(until, now)
     found = await ask(key)
-    if found is not None:
-        strangers.welcome(address, digest)
+    now, rate = services.clock.now(), services.house.wrong_keys
+    if found is not None or rate is None:
         return found
+    strangers = services.strangers
+    if (until := strangers.refused_until(address, now)) is not None:
+        raise _too_many(until, now)
     quota = await services.limits.take(f"wrong-keys:{address}", rate, now)
     if quota is not None and not quota.is_open:
         strangers.refuse(address, now + quota.wait)

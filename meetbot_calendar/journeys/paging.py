@@ -2,7 +2,7 @@
 
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -95,6 +95,26 @@ def listing(
         previous=cursor(first if page.has_previous else None, backwards=True),
         carried=carried,
     )
+
+
+def page_among(wish: PageWish, rows: Mapping[str, T], *what: object) -> Listing[T]:
+    """Make a page of a short list that is at hand whole, by its rows' names, in their order.
+
+    ``what`` names the list, as for ``place_of``.
+    """
+    place = place_of(wish, tuple[str], *what)
+    keyset, names = place.keyset, sorted(rows)
+    edge = "" if keyset.edge is None else str(keyset.edge[0])
+    if keyset.backwards:
+        seen = [name for name in names if name < edge][-keyset.limit :]
+    else:
+        seen = [name for name in names if name > edge][: keyset.limit]
+    page = Page(
+        rows=(),
+        has_next=bool(seen) and seen[-1] < names[-1],
+        has_previous=bool(seen) and seen[0] > names[0],
+    )
+    return listing(place, page, [rows[name] for name in seen], [(name,) for name in seen])
 
 
 def watermark(user_id: CalendarUserId, seq: int, event_id: str = "") -> str:

@@ -53,11 +53,12 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def platform_ids(self) -> set[str]:
         """Name every event that the round speaks of, and what was single and is a series now."""
-        events_shown = [event for page in self.pages for event in page.events]
-        shown = {event.platform_id for event in events_shown}
-        shown |= {event.series_id for event in events_shown if event.series_id is not None}
-        shown |= {truth.series_id for page in self.pages for truth in page.series}
-        return shown | {gone.platform_id for page in self.pages for gone in page.removed}
+        told: set[str | None] = set()
+        for page in self.pages:
+            told |= {name for e in page.events for name in (e.platform_id, e.series_id)}
+            told |= {name for gone in page.removed for name in (gone.platform_id, gone.series_id)}
+            told |= {truth.series_id for truth in page.series}
+        return {each for each in told if each is not None}
 
     @property
     def series_ids(self) -> set[str]:

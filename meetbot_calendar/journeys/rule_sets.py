@@ -112,7 +112,7 @@ async def _save(
         await person(session, context, user_id, lock=True)
         await _check(session, user_id, expected)
         version = await rule_sets.save(session, user_id, document, context.actor, now)
-        await event_marks.mark_user(session, user_id, now)
+        await event_marks.mark_user(session, user_id, decide.swept_at(services))
         await audit.write(
             session,
             now,
@@ -121,7 +121,7 @@ async def _save(
             target=user_id,
             details={"version": version},
         )
-    effects = await decide.redecide(services, context, user_id)
+    effects = await decide.decide(services, context.tenant_id, user_id)
     return Saving(saved=_saved(version, document, context, now), effects=effects)
 
 

@@ -1,4 +1,4 @@
-"""Whom this process has met at the door: a small memory, whose loss costs a look into the rows."""
+"""Whom this process turns away at the door: a small memory, whose loss costs a count in Redis."""
 
 from collections import OrderedDict
 from datetime import datetime
@@ -7,14 +7,13 @@ _MOST = 4096
 
 
 class Strangers:
-    """Addresses that are refused for now, and keys (by their hash) that were good from there."""
+    """Addresses whose wrong keys are refused for now."""
 
     def __init__(self) -> None:
         self._refused: OrderedDict[str, datetime] = OrderedDict()
-        self._known: OrderedDict[tuple[str, bytes], None] = OrderedDict()
 
     def refuse(self, address: str, until: datetime) -> None:
-        """Look at no unknown key from an address until then."""
+        """Count no wrong key from an address until then: it is refused."""
         self._refused[address] = until
         self._refused.move_to_end(address)
         while len(self._refused) > _MOST:
@@ -27,14 +26,3 @@ class Strangers:
             self._refused.pop(address, None)
             return None
         return until
-
-    def welcome(self, address: str, digest: bytes) -> None:
-        """Remember that a key was good from an address."""
-        self._known[(address, digest)] = None
-        self._known.move_to_end((address, digest))
-        while len(self._known) > _MOST:
-            self._known.popitem(last=False)
-
-    def is_known(self, address: str, digest: bytes) -> bool:
-        """Say whether a key was good from an address before; it may have been revoked since."""
-        return (address, digest) in self._known

@@ -30,7 +30,10 @@ class StrictRequest(Request[Any, Any, Any]):
         """Decode the body; of the struct that the handler names, nothing looser."""
         wanted = self.route_handler.parsed_data_field
         kind = Any if wanted is None else kind_of(wanted)
-        return decode(await self.body(), kind)
+        body = await self.body()
+        if wanted is not None and wanted.is_optional and body.strip() == b"null":
+            return None
+        return decode(body, kind)
 
 
 def kind_of(wanted: FieldDefinition) -> Any:  # noqa: ANN401 - whatever a handler asks for

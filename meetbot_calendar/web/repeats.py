@@ -5,6 +5,7 @@ from typing import cast
 
 import msgspec
 from litestar.enums import ScopeType
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.middleware import ASGIMiddleware
 from litestar.types import (
     ASGIApp,
@@ -39,6 +40,7 @@ class Repeats(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Do the request once, or answer as before."""
         asked = cast("HTTPScope", scope)
+        _refuse_too_much(asked)
         key = key_of(asked)
         context = cast("TenantContext | None", scope["auth"])
         if key is None or context is None or asked["method"] != "POST":
@@ -72,6 +74,13 @@ class Repeats(ASGIMiddleware):
             await once.let_go(self._services, ticket)
         for message in held:
             await send(message)
+
+
+def _refuse_too_much(scope: HTTPScope) -> None:
+    """Refuse a body that says how long it is, also where nobody would read it."""
+    given = next((v for name, v in scope["headers"] if name == b"content-length"), b"")
+    if given.isdigit() and int(given) > MOST_BYTES:
+        raise RequestEntityTooLarge
 
 
 def key_of(scope: HTTPScope) -> str | None:

@@ -55,10 +55,12 @@ def _within(page: wire.EventPage, window: Window, cursor: str | None) -> ChangeP
     The window does not bound an incremental sync: one endless series, once touched, comes as
     hundreds of occurrences (providers.md 2.3).
     """
-    beyond = {event.platform_id for event in page.events if _is_beyond(event, window)}
+    outside = [event for event in page.events if _is_beyond(event, window)]
+    beyond = {event.platform_id: event.series_id for event in outside}
     return ChangePage(
         events=tuple(event for event in page.events if event.platform_id not in beyond),
-        removed=page.removed + tuple(RemovedEvent(platform_id=each) for each in sorted(beyond)),
+        removed=page.removed
+        + tuple(RemovedEvent(platform_id=each, series_id=beyond[each]) for each in sorted(beyond)),
         cursor=cursor,
     )
 

@@ -15,9 +15,18 @@ from meetbot_calendar.calendars.model import (
     Provider,
     PushState,
 )
-from meetbot_calendar.journeys import asked_sync, calendars, reading, users
+from meetbot_calendar.journeys import asked_sync, calendars, decide, reading, users
 from meetbot_calendar.journeys.reading import CalendarState
-from meetbot_calendar.web.api.parts import CALLER, Caller, Given, PageOf, utc, utc_or_none, whole
+from meetbot_calendar.web.api.parts import (
+    PAGED,
+    Caller,
+    Given,
+    PageOf,
+    Wish,
+    page_among,
+    utc,
+    utc_or_none,
+)
 from meetbot_calendar.web.auth import PERSON
 from rules.facts import json_schema
 from rules.presets import presets
@@ -137,20 +146,24 @@ def trouble_view(code: str | None, detail: str | None) -> TroubleView | None:
 
 @get("/users/{user_id:str}/connections", tags=["Calendars"])
 async def list_connections(
-    services: Given, context: Caller, user_id: FromPath[CalendarUserId]
+    services: Given, context: Caller, wish: Wish, user_id: FromPath[CalendarUserId]
 ) -> PageOf[ConnectionView]:
-    """List a calendar user's connections with their health; all of them on one page."""
+    """List a calendar user's connections with their health, oldest first."""
     found = await reading.list_connections(services, context, user_id)
-    return whole(tuple(connection_view(connection) for connection in found))
+    rows: dict[str, ConnectionView] = {
+        connection.id: connection_view(connection) for connection in found
+    }
+    return page_among(wish, rows, "connections", user_id)
 
 
 @get("/users/{user_id:str}/calendars", tags=["Calendars"])
 async def list_calendars(
-    services: Given, context: Caller, user_id: FromPath[CalendarUserId]
+    services: Given, context: Caller, wish: Wish, user_id: FromPath[CalendarUserId]
 ) -> PageOf[CalendarView]:
-    """List a calendar user's calendars, and how far behind each is; all of them on one page."""
+    """List a calendar user's calendars, and how far behind each is, oldest first."""
     found = await reading.list_calendars(services, context, user_id)
-    return whole(tuple(calendar_view(state) for state in found))
+    rows: dict[str, CalendarView] = {s.calendar.id: calendar_view(s) for s in found}
+    return page_among(wish, rows, "calendars", user_id)
 
 
 @patch("/users/{user_id:str}/calendars/{calendar_id:str}", tags=["Calendars"])
@@ -168,9 +181,10 @@ async def select_calendar(
 
 @post("/users/{user_id:str}/sync", status_code=200, tags=["Calendars"])
 async def sync_now(services: Given, context: Caller, user_id: FromPath[CalendarUserId]) -> SyncView:
-    """Sync all selected calendars now; answers when done."""
+    """Sync all selected calendars now; answers when done, and what was found is decided."""
     await users.read_user(services, context, user_id)
     rows = await asked_sync.sync_user(services, context, user_id)
+    await decide.decide(services, context.tenant_id, user_id)
     return SyncView(
         calendars=tuple(
             SyncedView(
@@ -204,10 +218,11 @@ class PresetView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/rule-presets", tags=["Rules"])
-async def list_rule_presets(context: Caller) -> PageOf[PresetView]:
+async def list_rule_presets(context: Caller, wish: Wish) -> PageOf[PresetView]:
     """List ready-made rules: plain JsonLogic, with a sentence each."""
     _ = context
-    return whole(tuple(PresetView(**preset) for preset in presets()))
+    rows = {f"{n:03}": PresetView(**preset) for n, preset in enumerate(presets())}
+    return page_among(wish, rows, "rule-presets")
 
 
 router = Router(
@@ -220,6 +235,6 @@ router = Router(
         read_event_schema,
         list_rule_presets,
     ],
-    dependencies=CALLER,
+    dependencies=PAGED,
     opt=PERSON,
 )

@@ -1,5 +1,6 @@
 """What the resources share: the pieces that handlers are given, pages, and kinds of text."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -9,6 +10,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
 from meetbot_calendar.errors import Fault, Invalid
+from meetbot_calendar.journeys import paging
 from meetbot_calendar.journeys.paging import Listing, PageWish
 from meetbot_calendar.journeys.services import Services
 from tenants.identity import TenantContext
@@ -79,9 +81,10 @@ def page_of(listed: Listing[V], results: tuple[T, ...]) -> PageOf[T]:
     )
 
 
-def whole(results: tuple[T, ...]) -> PageOf[T]:
-    """Write a list that is short enough to have one page."""
-    return PageOf(results=results, next=None, previous=None, has_more=False)
+def page_among(wish: PageWish, rows: Mapping[str, T], *what: object) -> PageOf[T]:
+    """Write a page of a short list that is at hand whole, by its rows' names."""
+    listed = paging.page_among(wish, rows, *what)
+    return page_of(listed, listed.results)
 
 
 def utc(instant: datetime) -> datetime:

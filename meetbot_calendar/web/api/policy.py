@@ -11,14 +11,15 @@ from meetbot_calendar.journeys import policy
 from meetbot_calendar.journeys.policy import TenantApp
 from meetbot_calendar.web.api.connect import ProviderName, provider_of
 from meetbot_calendar.web.api.parts import (
-    CALLER,
+    PAGED,
     Caller,
     Given,
     PageOf,
     Url,
+    Wish,
+    page_among,
     utc,
     utc_or_none,
-    whole,
 )
 from meetbot_calendar.web.api.tenants import RetentionDays
 from tenants.identity import Dedupe, OptOut, Region, Tenant
@@ -52,7 +53,7 @@ class PolicyPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Annotated[tuple[Entry, ...], msgspec.Meta(max_length=1000)] | msgspec.UnsetType
     ) = msgspec.UNSET
     dedupe: Dedupe | msgspec.UnsetType = msgspec.UNSET
-    policy_rules: dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
+    policy_rules: dict[str, Any] | list[Any] | msgspec.UnsetType | None = msgspec.UNSET
     opt_out: OptOutBody | msgspec.UnsetType = msgspec.UNSET
     record_declined: bool | msgspec.UnsetType = msgspec.UNSET
     join_late: bool | msgspec.UnsetType = msgspec.UNSET
@@ -71,7 +72,7 @@ class OwnTenantView(msgspec.Struct, frozen=True, kw_only=True):
     redirect_urls: tuple[str, ...]
     internal_domains: tuple[str, ...]
     dedupe: Dedupe
-    policy_rules: dict[str, Any] | None
+    policy_rules: dict[str, Any] | list[Any] | None
     opt_out: OptOutBody
     record_declined: bool
     join_late: bool
@@ -153,9 +154,10 @@ async def change_own_tenant(
 
 
 @get("/oauth-apps", tags=["OAuth apps"])
-async def list_oauth_apps(services: Given, context: Caller) -> PageOf[AppView]:
+async def list_oauth_apps(services: Given, context: Caller, wish: Wish) -> PageOf[AppView]:
     """List your own OAuth apps; where you have none, consents show the operator's."""
-    return whole(tuple(_app(app) for app in await policy.list_apps(services, context)))
+    found = await policy.list_apps(services, context)
+    return page_among(wish, {app.provider: _app(app) for app in found}, "oauth-apps")
 
 
 @get("/oauth-apps/{provider:str}", tags=["OAuth apps"])
@@ -198,5 +200,5 @@ router = Router(
         save_oauth_app,
         remove_oauth_app,
     ],
-    dependencies=CALLER,
+    dependencies=PAGED,
 )

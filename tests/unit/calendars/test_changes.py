@@ -448,3 +448,11 @@ def test_a_series_that_becomes_a_single_event_stays_as_that() -> None:
     changes = _diff(stored, page)
 
     assert _kinds(changes) == {"master": "updated", "master_1": "deleted"}
+
+
+def test_a_single_event_that_becomes_a_series_beyond_the_window_is_gone() -> None:
+    far = ChangePage(removed=(RemovedEvent(platform_id="master_9", series_id="master"),))
+
+    changes = _diff([stored_event("master")], far)
+
+    assert _kinds(changes) == {"master": "deleted"}
