@@ -19,7 +19,15 @@ from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.journeys import aftermath, heartbeat, recall, silence
 from meetbot_calendar.journeys.aftermath import Answer
 from meetbot_calendar.journeys.asking import ask
-from meetbot_calendar.journeys.holding import GRACE, Departing, Leaving, hold, new_lease, with_order
+from meetbot_calendar.journeys.holding import (
+    GRACE,
+    Departing,
+    Leaving,
+    hold,
+    let_go,
+    new_lease,
+    with_order,
+)
 from meetbot_calendar.journeys.orders import Scene, order_of, scene_of
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
@@ -68,7 +76,7 @@ async def fire(services: Services, departing: Sequence[Departing]) -> tuple[Disp
     One tenant's trouble does not touch the others'; the first is raised when all is done.
     """
     held = [each.held for each in departing]
-    async with heartbeat.kept(services, partial(_prolong, services, held)):
+    async with heartbeat.kept(services, partial(_prolong, services, held), heartbeat.QUICK):
         return await _fire(services, departing)
 
 
@@ -123,7 +131,7 @@ async def _leave(
 async def _mark(services: Services, ready: Sequence[Leaving]) -> frozenset[BotId]:
     held = [each.held for each in ready]
     now = services.clock.now()
-    until = now + heartbeat.lasts(services)
+    until = now + heartbeat.lasts(services, heartbeat.QUICK)
     async with services.database.holder({each.lease_id for each in held}) as session:
         return await bot_leases.leave(session, held, now=now, until=until)
 
@@ -161,7 +169,7 @@ async def _sort(services: Services, tenant_id: TenantId, held: Sequence[Held]) -
         told = await _end_all(session, known, over, now)
         going = [each for each in held if each.bot_id in ours and each.bot_id not in over]
         leaving = await _write_orders(services, session, known, going)
-        until = now + heartbeat.lasts(services)
+        until = now + heartbeat.lasts(services, heartbeat.QUICK)
         await bot_leases.fire(session, [each.bot.id for each in leaving], now=now, until=until)
     ended: dict[BotId, Outcome] = {each.bot_id: "dropped" for each in dropped}
     ended |= {bot_id: end[0] for bot_id, end in over.items()}
@@ -288,4 +296,4 @@ async def _all_of(*work: Awaitable[list[T]]) -> list[list[T]]:
     return [each for each in found if not isinstance(each, BaseException)]
 
 
-__all__ = ["Departing", "Dispatched", "Held", "fire", "hold", "new_lease"]
+__all__ = ["Departing", "Dispatched", "Held", "fire", "hold", "let_go", "new_lease"]

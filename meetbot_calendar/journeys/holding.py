@@ -58,6 +58,13 @@ async def hold(
     return tuple(Departing(held=each, leaving=ready.get(each.bot_id)) for each in held)
 
 
+async def let_go(services: Services, departing: Sequence[Departing]) -> None:
+    """Give back bots that we hold and shall not fire: another worker may take them at once."""
+    held = [each.held for each in departing]
+    async with services.database.holder({each.lease_id for each in held}) as session:
+        await bot_leases.prolong(session, held, services.clock.now())
+
+
 def new_lease(services: Services) -> str:
     """Name a lease that nobody else can guess."""
     return new_id("lea", services.clock.now())

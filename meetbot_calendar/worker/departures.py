@@ -24,6 +24,7 @@ _EVERY = 0.5
 _SOON = 0.05  # seconds until the next look where there was more to take
 _LIMIT = 250  # bots of one look: so that several workers share an instant
 _TENANTS_AT_ONCE = 4
+_MOMENT = 1.0  # real seconds that letting go of bots may take
 _PATIENCE = 4.0  # real seconds that one tenant, whose keys are slow to come, holds up others
 
 
@@ -42,7 +43,7 @@ class Departures:
         self._rung.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Hold and fire until told to stop; whoever waits then is let go by the lease's end."""
+        """Hold and fire until told to stop; whoever waits then is left to another worker."""
         clock = self._services.clock
         gc.freeze()  # or the collector looks at all of the house again, for a tenth of a second
         while not stop.is_set():
@@ -52,7 +53,18 @@ class Departures:
             await pause(self._services, clock.now() + rest, stop, self._rung)
         for task in self._waiting - self._firing:
             task.cancel()
+        await self._let_go()
         await let_end(self._waiting)
+
+    async def _let_go(self) -> None:
+        waiting = [each for together in self._together.values() for each in together]
+        if not waiting:
+            return
+        try:
+            async with asyncio.timeout(_MOMENT):
+                await dispatch.let_go(self._services, waiting)
+        except (DatabaseDown, TimeoutError):
+            log.warning("held bots could not be let go; their leases end a second after they leave")
 
     async def _look(self) -> bool:
         """Take what leaves soon; False where there may be more."""
@@ -104,15 +116,22 @@ class Departures:
         task.add_done_callback(self._firing.discard)
 
     async def _depart(self, due_at: datetime) -> None:
-        services = self._services
-        await services.clock.sleep_until(due_at - services.clock.patience(_WARM))
-        await services.warm(len(self._together[due_at]))
-        await services.clock.sleep_until(due_at)
+        clock = self._services.clock
+        await clock.sleep_until(due_at - clock.patience(_WARM))
+        many = len(self._together[due_at]) if clock.now() < due_at else 0
+        warming = asyncio.ensure_future(self._services.warm(many))
+        try:
+            await clock.sleep_until(due_at)  # however many connections are open by then
+            await self._fire(due_at)
+        finally:
+            warming.cancel()
+
+    async def _fire(self, due_at: datetime) -> None:
         departing = self._together.pop(due_at)
         if (this := asyncio.current_task()) is not None:
             self._firing.add(this)
         try:
-            gone = await dispatch.fire(services, departing)
+            gone = await dispatch.fire(self._services, departing)
         except (MeetbotError, DatabaseDown, *KEYS_AWAY) as trouble:
             log.warning("bots could not leave; they stay due", detail=str(trouble))
         except Exception:
