@@ -24,6 +24,7 @@ from meetbot_calendar.journeys.holding import (
     Departing,
     Leaving,
     hold,
+    keep,
     let_go,
     new_lease,
     with_order,
@@ -296,4 +297,4 @@ async def _all_of(*work: Awaitable[list[T]]) -> list[list[T]]:
     return [each for each in found if not isinstance(each, BaseException)]
 
 
-__all__ = ["Departing", "Dispatched", "Held", "fire", "hold", "let_go", "new_lease"]
+__all__ = ["Departing", "Dispatched", "Held", "fire", "hold", "keep", "let_go", "new_lease"]

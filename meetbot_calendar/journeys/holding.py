@@ -16,6 +16,7 @@ from tenants.storage.session import TenantSession
 
 GRACE = timedelta(hours=24)  # how long bots of who must reconnect go on leaving
 _SPARE = 1.0  # seconds past its instant after which another worker may take a held bot
+_UNKEPT = 2.5  # seconds after which it may where the holder no longer says that it lives
 
 
 class Leaving(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,10 +53,27 @@ async def hold(
             lease_id=lease_id or new_lease(services),
             now=now,
             grace=services.clock.patience(_SPARE),
+            until=now + services.clock.patience(_UNKEPT),
             horizon=now + ahead,
         )
         ready = await _prepare(services, session, held, now)
     return tuple(Departing(held=each, leaving=ready.get(each.bot_id)) for each in held)
+
+
+async def keep(services: Services, departing: Sequence[Departing]) -> None:
+    """Say that we live and go on holding bots: else another worker takes them before they leave."""
+    held = [each.held for each in departing]
+    if not held:
+        return
+    now, clock = services.clock.now(), services.clock
+    async with services.database.holder({each.lease_id for each in held}) as session:
+        await bot_leases.keep(
+            session,
+            held,
+            now=now,
+            grace=clock.patience(_SPARE),
+            until=now + clock.patience(_UNKEPT),
+        )
 
 
 async def let_go(services: Services, departing: Sequence[Departing]) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import (
+    ColumnElement,
     DateTime,
     Integer,
     TableValuedAlias,
@@ -51,13 +52,14 @@ async def hold(
     lease_id: str,
     now: datetime,
     grace: timedelta,
+    until: datetime,
     horizon: datetime,
 ) -> tuple[Held, ...]:
     """Take bots that are due by ``horizon`` and in nobody's hands.
 
-    Each is ours until ``grace`` after its instant, or after now if that is past.
+    Each is ours until ``grace`` after its instant, or after now if that is past; and no longer than
+    ``until`` unless it is kept.
     """
-    instant = func.greatest(bots.c.due_at, literal(now, DateTime(timezone=True)))
     statement = (
         update(bots)
         .where(
@@ -65,7 +67,7 @@ async def hold(
             bots.c.due_at <= horizon,
             or_(bots.c.lease_until.is_(None), bots.c.lease_until <= now),
         )
-        .values(lease_id=lease_id, lease_until=instant + grace)
+        .values(lease_id=lease_id, lease_until=_held_until(now, grace, until))
         .returning(bots.c.id, bots.c.generation, bots.c.due_at)
     )
     return tuple(
@@ -77,6 +79,28 @@ async def hold(
             lease_id=lease_id,
         )
         for row in await session.execute(statement)
+    )
+
+
+def _held_until(now: datetime, grace: timedelta, until: datetime) -> ColumnElement[datetime]:
+    instant = func.greatest(bots.c.due_at, literal(now, DateTime(timezone=True)))
+    return func.least(instant + grace, literal(until, DateTime(timezone=True)))
+
+
+async def keep(
+    session: HolderSession,
+    held: Sequence[Held],
+    *,
+    now: datetime,
+    grace: timedelta,
+    until: datetime,
+) -> None:
+    """Go on holding bots that wait for their instant, as ``hold`` took them."""
+    taken = _taken(held)
+    await session.execute(
+        update(bots)
+        .where(bots.c.id == taken.c.id, bots.c.lease_id == taken.c.lease_id)
+        .values(lease_until=_held_until(now, grace, until))
     )
 
 

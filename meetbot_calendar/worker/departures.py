@@ -21,6 +21,7 @@ log = structlog.get_logger("departures")
 _AHEAD = 10.0  # seconds that a bot is held before its instant
 _WARM = 2.0  # seconds before its instant at which connections for it are opened
 _EVERY = 0.5
+_KEEP_EVERY = 1.0
 _SOON = 0.05  # seconds until the next look where there was more to take
 _LIMIT = 250  # bots of one look: so that several workers share an instant
 _TENANTS_AT_ONCE = 4
@@ -46,15 +47,28 @@ class Departures:
         """Hold and fire until told to stop; whoever waits then is left to another worker."""
         clock = self._services.clock
         gc.freeze()  # or the collector looks at all of the house again, for a tenth of a second
+        keeping = asyncio.create_task(self._keep_on())
         while not stop.is_set():
             self._rung.clear()
             is_all = await self._look()
             rest = clock.patience(_EVERY if is_all else _SOON)
             await pause(self._services, clock.now() + rest, stop, self._rung)
-        for task in self._waiting - self._firing:
+        for task in {keeping, *self._waiting} - self._firing:
             task.cancel()
         await self._let_go()
         await let_end(self._waiting)
+
+    async def _keep_on(self) -> None:
+        """Say over and over that we live and hold those whose instant is not at hand."""
+        clock = self._services.clock
+        while True:
+            soon = clock.now() + clock.patience(_KEEP_EVERY)
+            await clock.sleep_until(soon)
+            waiting = [e for due_at, held in self._together.items() if due_at > soon for e in held]
+            try:
+                await dispatch.keep(self._services, waiting)
+            except DatabaseDown as down:
+                log.warning("the database is away; departures wait", detail=str(down))
 
     async def _let_go(self) -> None:
         waiting = [each for together in self._together.values() for each in together]

@@ -72,6 +72,7 @@ async def bot(stage: Stage) -> Claim:
             lease_id=new_id("lea", now),
             now=now,
             grace=MINUTE,
+            until=now + MINUTE,
             horizon=now,
         )
         return next(iter(held), None)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import sweep
+from meetbot_calendar.journeys import dispatch, sweep
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.worker.departures import Departures
 from tests.journeys.stage import ANN, MEET, Stage, set_stage
@@ -85,3 +85,37 @@ async def test_a_fleet_to_which_no_connection_opens_ahead_keeps_no_bot_waiting(
 
     assert before == []
     assert [order["meeting_url"] for order in stage.ordered] == [MEET]
+
+
+async def test_what_a_worker_held_that_died_leaves_on_time_all_the_same(stage: Stage) -> None:
+    await waiting(stage)
+    stage.world.clock.advance(HOUR - LEAD - 5 * SECOND)
+    (bot,) = await stage.bots()
+    ahead = timedelta(seconds=10)
+    await dispatch.hold(stage.services, stage.context.tenant_id, [bot.id], ahead)
+    held = await sweep.departing(stage.services, ahead, 10)
+
+    stage.world.clock.advance(timedelta(seconds=2.5))  # and nobody has said that it lives
+    async with departing(stage.services):
+        await until(stage, LEASES, 1)
+        stage.world.clock.advance(timedelta(seconds=2.5))
+        await until(stage, "select status from bots", "dispatched")
+
+    (gone,) = await stage.bots()
+    assert (held, gone.dispatched_at) == ({}, gone.join_at)
+
+
+async def test_what_a_living_worker_holds_stays_its_own(stage: Stage) -> None:
+    await waiting(stage)
+    stage.world.clock.advance(HOUR - LEAD - 9 * SECOND)
+    others: list[object] = []
+
+    async with departing(stage.services):
+        await until(stage, LEASES, 1)
+        for _ in range(6):
+            (before,) = await stage.look("select lease_until from bots")
+            stage.world.clock.advance(SECOND)
+            await until(stage, f"select lease_until > '{before}' from bots", wanted=True)  # noqa: S608
+            others.append(await sweep.departing(stage.services, timedelta(seconds=10), 10))
+
+    assert others == [{}] * 6
