@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from meetbot_calendar.bots.model import FINAL, OUT, Bot, BotContent, BotId, Want
+from meetbot_calendar.calendars.meeting_links import room_of
 from tenants.identity import Dedupe, TenantId
 
 Told = Literal["bot.scheduled", "bot.rescheduled", "bot.cancelled"]
@@ -138,11 +139,12 @@ def _settle(meeting: Meeting, settings: Settings) -> list[Step]:
     draft = _draft(meeting, wanted, settings)
     if draft.end <= settings.now:
         return [step for bot in meeting.live for step in _cancel(bot, "ended", settings)]
+    asked_at = max((w.by_hand_at for w in wanted if w.by_hand_at is not None), default=None)
     live = sorted(meeting.live, key=_keep_first)
     steps = [step for bot in live[1:] for step in _cancel(bot, "duplicate", settings)]
     if not live:
-        return _create(draft, meeting, wanted, settings)
-    return steps + _adjust(live[0], draft, settings)
+        return _create(draft, meeting.ended, asked_at, settings)
+    return steps + _adjust(live[0], draft, asked_at, settings)
 
 
 def _why_unwanted(wants: Sequence[Want]) -> str:
@@ -183,16 +185,44 @@ def _draft(meeting: Meeting, wanted: Sequence[Want], settings: Settings) -> Bot:
     )
 
 
-def _create(draft: Bot, meeting: Meeting, wanted: Sequence[Want], settings: Settings) -> list[Step]:
-    asked_at = max((w.by_hand_at for w in wanted if w.by_hand_at is not None), default=None)
-    if any(_blocks(ended, draft, asked_at) for ended in meeting.ended):
+def _create(
+    draft: Bot, ended: Sequence[Bot], asked_at: datetime | None, settings: Settings
+) -> list[Step]:
+    if any(_blocks(bot, draft, asked_at) for bot in ended):
         return []
-    if draft.start <= settings.now and not settings.join_late and asked_at is None:
+    if _is_late(draft, asked_at, settings):
         return []
-    bot = msgspec.structs.replace(
-        draft, id=settings.new_bot_id(), join_at=max(draft.join_at, settings.now)
+    last = max(ended, key=lambda bot: (bot.updated_at, bot.id), default=None)
+    if last is not None and _still_speaks(last, asked_at):
+        draft = _set_by_hand(draft, last, settings)
+    return [_fresh(draft, settings)]
+
+
+def _still_speaks(last: Bot, asked_at: datetime | None) -> bool:
+    """Say whether what a person set on a bot stands: no person, only the plan, took it away."""
+    asked_since = asked_at is not None and asked_at > last.updated_at
+    return last.status == "cancelled" and last.stopped_by is None and not asked_since
+
+
+def _fresh(draft: Bot, settings: Settings) -> Step:
+    join_at = max(draft.join_at, settings.now)
+    bot = msgspec.structs.replace(draft, id=settings.new_bot_id(), join_at=join_at)
+    return Step(before=None, after=bot, told="bot.scheduled")
+
+
+def _is_late(draft: Bot, asked_at: datetime | None, settings: Settings) -> bool:
+    """Say whether the meeting has begun, and is not to be joined then: unless a person asked."""
+    return draft.start <= settings.now and not settings.join_late and asked_at is None
+
+
+def _set_by_hand(draft: Bot, bot: Bot, settings: Settings) -> Bot:
+    """Give a draft what a person set on the bot before it: it is the meeting's, not the bot's."""
+    seconds = bot.content.hand_lead_seconds
+    content = msgspec.structs.replace(
+        draft.content, hand_config=bot.content.hand_config, hand_lead_seconds=seconds
     )
-    return [Step(before=None, after=bot, told="bot.scheduled")]
+    lead = settings.lead if seconds is None else timedelta(seconds=seconds)
+    return msgspec.structs.replace(draft, content=content, join_at=draft.start - lead)
 
 
 def _blocks(ended: Bot, draft: Bot, asked_at: datetime | None) -> bool:
@@ -207,35 +237,47 @@ def _blocks(ended: Bot, draft: Bot, asked_at: datetime | None) -> bool:
     return ended.status != "cancelled" and draft.start < ended.end
 
 
-def _adjust(bot: Bot, draft: Bot, settings: Settings) -> list[Step]:
+def _adjust(bot: Bot, draft: Bot, asked_at: datetime | None, settings: Settings) -> list[Step]:
     """Follow the meeting with the bot it has; one that is out already is called back if it must.
 
-    A bot that waits in the right room stays where it is, when the new time is within its lead.
+    A bot still to leave is not sent to a meeting that was moved to before now, where the tenant
+    does not join late.
     """
-    moved = draft.start != bot.start
-    changed = moved or draft.content.meeting_url != bot.content.meeting_url
-    if bot.status == "scheduled":
-        join_at = _join_at(bot, draft, settings, moved=moved)
-        told: Told | None = "bot.rescheduled" if changed or join_at != bot.join_at else None
-        return _update(bot, draft, join_at, told, settings)
-    same_room = draft.content.meeting_url == bot.content.meeting_url
-    if not changed or (same_room and draft.join_at <= settings.now):
-        return _update(bot, draft, bot.join_at, None, settings)
-    fresh = msgspec.structs.replace(
-        draft, id=settings.new_bot_id(), join_at=max(draft.join_at, settings.now)
-    )
-    recalled = _cancel(bot, "rescheduled", settings)
-    return [*recalled, Step(before=None, after=fresh, told="bot.scheduled")]
+    draft = _set_by_hand(draft, bot, settings)
+    if bot.status != "scheduled":
+        return _keep_or_replace(bot, draft, settings)
+    if draft.start != bot.start and _is_late(draft, asked_at, settings):
+        return _cancel(bot, "late", settings)
+    join_at = _join_at(bot, draft, settings)
+    changed = (join_at, draft.start) != (bot.join_at, bot.start) or not _share_room(bot, draft)
+    return _update(bot, draft, join_at, "bot.rescheduled" if changed else None, settings)
 
 
-def _join_at(bot: Bot, draft: Bot, settings: Settings, *, moved: bool) -> datetime:
+def _keep_or_replace(bot: Bot, draft: Bot, settings: Settings) -> list[Step]:
+    """Leave a bot that is out where it is, or call it back and send another.
+
+    One in the right room stays, when the new time is within its lead, and keeps the spelling of
+    the link that it left with.
+    """
+    is_in_time = draft.start == bot.start or draft.join_at <= settings.now
+    if not is_in_time or not _share_room(bot, draft):
+        return [*_cancel(bot, "rescheduled", settings), _fresh(draft, settings)]
+    content = msgspec.structs.replace(draft.content, meeting_url=bot.content.meeting_url)
+    draft = msgspec.structs.replace(draft, content=content)
+    return _update(bot, draft, bot.join_at, None, settings)
+
+
+def _share_room(bot: Bot, draft: Bot) -> bool:
+    """Say whether two links lead to one room, however they are spelt."""
+    old, new = bot.content.meeting_url, draft.content.meeting_url
+    return old == new or (room_of(old) or old) == (room_of(new) or new)
+
+
+def _join_at(bot: Bot, draft: Bot, settings: Settings) -> datetime:
     """Say when a waiting bot leaves now; one that is late already keeps its instant."""
-    by_hand = bot.content.hand_lead_seconds
-    lead = settings.lead if by_hand is None else timedelta(seconds=by_hand)
-    join_at = draft.start - lead
-    if join_at > settings.now:
-        return join_at
-    return settings.now if moved else min(bot.join_at, settings.now)
+    if draft.join_at > settings.now:
+        return draft.join_at
+    return settings.now if draft.start != bot.start else min(bot.join_at, settings.now)
 
 
 def _update(

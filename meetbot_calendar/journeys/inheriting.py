@@ -1,4 +1,4 @@
-"""What a person said of occurrences goes over to those that took their place."""
+"""What was said of occurrences, and where a bot was stopped, goes over to those in their place."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ import msgspec
 from meetbot_calendar.bots.overrides import SeriesOverrideId
 from meetbot_calendar.calendars.model import Calendar
 from meetbot_calendar.calendars.successors import Succession
-from meetbot_calendar.storage import decisions, events, series, series_overrides
+from meetbot_calendar.storage import bots, decisions, events, series, series_overrides
 from meetbot_calendar.storage.series import SeriesId
 from tenants.identity import new_id
 from tenants.storage.session import TenantSession
@@ -17,15 +17,19 @@ from tenants.storage.session import TenantSession
 async def carry(
     session: TenantSession, calendar: Calendar, found: Sequence[Succession], now: datetime
 ) -> None:
-    """Carry over what was said, in the round's transaction; nothing where nothing succeeded."""
+    """Carry over what was said, in the round's transaction; nothing where nothing succeeded.
+
+    No rule sends another bot to an occurrence where a person or the host stopped one, whatever it
+    is called now.
+    """
     if not found:
         return
-    said = await decisions.own_overrides(session, [each.old.id for each in found])
     ids = await events.ids_of(session, calendar.id, [each.new.platform_id for each in found])
-    for each in found:
-        if each.old.id in said:
-            word = msgspec.structs.replace(said[each.old.id], event_id=ids[each.new.platform_id])
-            await decisions.save_override(session, word)
+    heirs = {each.old.id: ids[each.new.platform_id] for each in found}
+    for event_id, said in (await decisions.own_overrides(session, list(heirs))).items():
+        word = msgspec.structs.replace(said, event_id=heirs[event_id])
+        await decisions.save_override(session, word)
+    await bots.remember_stopped(session, heirs)
     halves = {
         (each.old.series_id, each.new.series_id)
         for each in found

@@ -16,6 +16,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from meetbot_calendar.bots.model import FINAL, Bot, BotContent, BotId
 from meetbot_calendar.calendars.model import EventId
@@ -260,3 +261,16 @@ def bot_of(session: TenantSession, row: Row[Any], links: Sequence[Row[Any]]) -> 
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
+
+
+async def remember_stopped(session: TenantSession, heirs: Mapping[EventId, EventId]) -> None:
+    """Let the heirs of events know the bots that a person or the host stopped there."""
+    statement = (
+        select(bot_events)
+        .join(bots, bots.c.id == bot_events.c.bot_id)
+        .where(bot_events.c.event_id.in_(list(heirs)), bots.c.stopped_by.is_not(None))
+    )
+    known = await session.execute(statement)
+    links = [{**link, "event_id": heirs[link["event_id"]]} for link in known.mappings()]
+    if links:
+        await session.execute(upsert(bot_events).values(links).on_conflict_do_nothing())

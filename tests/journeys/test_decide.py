@@ -402,6 +402,53 @@ async def test_another_link_after_its_bot_left_sends_another_bot(stage: Stage) -
     assert found == [("recalled", MEET), ("accepted", ZOOM)]
 
 
+async def test_another_spelling_of_its_room_leaves_the_bot_that_is_there(stage: Stage) -> None:
+    held = stage.hold_meeting(ANN, "Weekly", timedelta(minutes=1), link=ZOOM)
+    await stage.onboard(Provider.GOOGLE, ANN)
+
+    edits.change_link(stage.world, held.id, f"{ZOOM}?pwd=x&from=addon")
+    await stage.settle()
+
+    assert [bot.status for bot in stage.fleet.bots.values()] == ["accepted"]
+    assert await stage.told_of_bots() == ["bot.scheduled", "bot.dispatched"]
+
+
+async def test_what_a_person_set_goes_along_with_a_meeting_whose_bot_had_left(
+    stage: Stage,
+) -> None:
+    held = stage.hold_meeting(ANN, "Weekly", 2 * HOUR)
+    await stage.onboard(Provider.GOOGLE, ANN)
+    (bot,) = await stage.bots()
+    earlier = BotPatch(join_at=bot.start - timedelta(minutes=10), bot_config={"bot_name": "Hand"})
+    await steer.patch_bot(stage.services, stage.context, bot.id, earlier)
+    await stage.pass_time(2 * HOUR - timedelta(minutes=10))
+
+    start = stage.now + 5 * HOUR
+    edits.move(stage.world, held.id, start, start + HOUR)
+    await stage.settle()
+    await stage.pass_time(5 * HOUR - timedelta(minutes=10))
+
+    names = [order["bot_config"]["bot_name"] for order in stage.ordered]
+    statuses = [bot.status for bot in stage.fleet.bots.values()]
+    assert (names, statuses) == (["Hand", "Hand"], ["recalled", "accepted"])
+
+
+async def test_what_a_person_set_stands_when_rules_take_a_bot_and_give_it_back(
+    stage: Stage,
+) -> None:
+    stage.hold_meeting(ANN, "Weekly", 2 * HOUR)
+    user_id = await stage.onboard(Provider.GOOGLE, ANN)
+    (bot,) = await stage.bots()
+    by_hand = BotPatch(bot_config={"bot_name": "Hand"})
+    await steer.patch_bot(stage.services, stage.context, bot.id, by_hand)
+
+    await save(stage, user_id, default="skip")
+    await save(stage, user_id, default="record")
+
+    found = {bot.status: bot.content.hand_config for bot in await stage.bots()}
+    assert found == {"cancelled": {"bot_name": "Hand"}, "scheduled": {"bot_name": "Hand"}}
+
+
 @both
 async def test_a_meeting_found_late_is_joined_at_once(
     stage: Stage, provider: Provider, email: str
@@ -422,6 +469,19 @@ async def test_a_tenant_may_forbid_joining_late(stage: Stage) -> None:
     await stage.onboard(Provider.GOOGLE, ANN)
 
     assert await stage.bots() == []
+
+
+async def test_nor_is_a_meeting_joined_late_that_was_moved_to_before_now(stage: Stage) -> None:
+    await settle_policy(stage, join_late=False)
+    held = stage.hold_meeting(ANN, "Weekly", 2 * HOUR)
+    await stage.onboard(Provider.GOOGLE, ANN)
+
+    start = stage.now - timedelta(minutes=5)
+    edits.move(stage.world, held.id, start, start + HOUR)
+    await stage.settle()
+
+    assert [(bot.status, bot.reason) for bot in await stage.bots()] == [("cancelled", "late")]
+    assert stage.ordered == []
 
 
 async def test_a_meeting_that_is_over_is_not_joined(stage: Stage) -> None:

@@ -9,6 +9,7 @@ from meetbot_calendar.sandbox.edits import move, split
 from tests.journeys.stage import ANN, PEOPLE, Stage
 from tests.journeys.test_by_hand import DAILY, DAY, EVE, HOUR, WEEKLY, at_desk
 
+MINUTE = timedelta(minutes=1)
 SOON = timedelta(minutes=6)
 
 
@@ -35,6 +36,29 @@ async def test_a_series_that_moves_takes_along_what_was_said_of_single_occurrenc
     assert (eve.start - by, eve.content.bot_config) == (begin + 7 * DAY, EVE)
     assert begin + 14 * DAY not in starts
     assert len(coming) >= 3
+
+
+@pytest.mark.parametrize(("provider", "email"), PEOPLE)
+async def test_a_series_that_moves_remembers_where_the_host_removed_a_bot(
+    stage: Stage, provider: Provider, email: str
+) -> None:
+    stage.world.faults.add("fleet.reports", "fail", reason="removed_by_host")
+    series = stage.hold_meeting(email, "Weekly", MINUTE, recurrence=f"{WEEKLY};COUNT=3")
+    begin, end = series.start, series.end
+    await stage.onboard(provider, email)
+    for _ in range(3):
+        await stage.pass_time(MINUTE)
+
+    for by in (HOUR, 3 * HOUR):
+        move(stage.world, series.id, begin + by, end + by)
+        await stage.pass_time(SOON)
+
+    standing = [bot for bot in await stage.bots() if bot.status != "cancelled"]
+    assert sorted((bot.start, bot.status, bot.stopped_by) for bot in standing) == [
+        (begin, "failed", "host"),
+        (begin + 7 * DAY + 3 * HOUR, "scheduled", None),
+        (begin + 14 * DAY + 3 * HOUR, "scheduled", None),
+    ]
 
 
 async def test_the_second_half_of_a_split_series_is_what_the_whole_was(stage: Stage) -> None:

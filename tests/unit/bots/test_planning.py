@@ -10,13 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetbot_calendar.bots.model import FINAL, OUT, Bot, BotId, BotStatus, Want
+from meetbot_calendar.bots.model import FINAL, OUT, Bot, BotContent, BotId, BotStatus, Want
 from meetbot_calendar.bots.planning import Settings, Step, reconcile
 from meetbot_calendar.calendars.model import EventId
 from tests.factories import ANN, BOB, MEET, NOON, TENANT, make_bot, make_want
 
 LEAD = timedelta(seconds=90)
 ZOOM = "https://zoom.us/j/5551112222"
+ZOOM_SPELT = "https://us02web.zoom.us/j/5551112222?pwd=x&from=addon"
+SET_BY_HAND = BotContent(meeting_url=MEET, hand_config={"bot_name": "Eve"}, hand_lead_seconds=600.0)
+TEN_MINUTES = timedelta(minutes=10)
 
 
 def settings(**given: Any) -> Settings:
@@ -145,6 +148,37 @@ def test_a_tenant_may_choose_not_to_join_meetings_that_have_begun() -> None:
     assert reconcile([want], [], settings(join_late=False)) == ()
 
 
+@pytest.mark.parametrize("by", [timedelta(), timedelta(minutes=5)])
+def test_nor_does_a_waiting_bot_go_to_a_meeting_that_was_moved_to_before_now(by: timedelta) -> None:
+    want = make_want(start=NOON - by)
+
+    steps = reconcile([want], [make_bot()], settings(join_late=False))
+    again = reconcile([want], [step.after for step in steps], settings(join_late=False))
+
+    assert [(s.told, s.after.status, s.after.reason) for s in steps] == [
+        ("bot.cancelled", "cancelled", "late")
+    ]
+    assert again == ()
+
+
+@pytest.mark.parametrize(
+    ("bot", "asked_at", "join_late"),
+    [
+        (make_bot(), NOON - timedelta(hours=3), False),  # a person asked for it
+        (make_bot(), None, True),
+        (make_bot(start=NOON - timedelta(minutes=5)), None, False),  # it was not moved
+    ],
+)
+def test_else_a_waiting_bot_goes_to_a_meeting_that_has_begun(
+    bot: Bot, asked_at: datetime | None, *, join_late: bool
+) -> None:
+    want = make_want(start=NOON - timedelta(minutes=5), by_hand_at=asked_at)
+
+    planned = apply([bot], reconcile([want], [bot], settings(join_late=join_late)))
+
+    assert [(b.id, b.status, b.start) for b in planned] == [("bot_1", "scheduled", want.start)]
+
+
 def test_a_bot_that_is_out_is_called_back_when_its_meeting_is_put_off() -> None:
     bot = make_bot(status="dispatched", start=NOON + timedelta(minutes=1))
     want = make_want(start=NOON + timedelta(hours=1))
@@ -167,6 +201,114 @@ def test_a_bot_that_is_out_is_called_back_when_the_link_changes() -> None:
         ("bot.cancelled", "cancelled", True),
         ("bot.scheduled", "scheduled", False),
     ]
+
+
+@pytest.mark.parametrize("status", ["dispatching", "dispatched", "joined"])
+def test_a_bot_that_is_out_stays_when_its_room_is_only_spelt_otherwise(status: BotStatus) -> None:
+    begun = NOON - timedelta(minutes=1)
+    bot = make_bot(status=status, start=begun, content=_titled(ZOOM))
+
+    assert reconcile([make_want(start=begun, meeting_url=ZOOM_SPELT)], [bot], settings()) == ()
+
+
+def test_a_bot_in_the_right_room_stays_though_it_is_spelt_otherwise_at_another_time() -> None:
+    bot = make_bot(status="dispatched", start=NOON + timedelta(minutes=1), content=_titled(ZOOM))
+
+    (step,) = reconcile([make_want(start=NOON, meeting_url=ZOOM_SPELT)], [bot], settings())
+
+    assert step.after == msgspec.structs.replace(
+        bot, start=NOON, end=NOON + timedelta(minutes=30), updated_at=NOON
+    )
+
+
+def test_a_waiting_bot_takes_a_newer_spelling_of_its_room_and_nobody_is_told() -> None:
+    bot = make_bot(content=_titled(ZOOM))
+
+    steps = reconcile([make_want(meeting_url=ZOOM_SPELT)], [bot], settings())
+
+    after = msgspec.structs.replace(bot, content=_titled(ZOOM_SPELT), updated_at=NOON)
+    assert steps == (Step(before=bot, after=after),)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (ZOOM, "https://zoom.us/j/5559998888"),
+        (ZOOM, MEET),
+        ("https://rooms.example/a", "https://rooms.example/b"),
+    ],
+)
+def test_another_room_of_a_waiting_bot_is_told(old: str, new: str) -> None:
+    steps = reconcile([make_want(meeting_url=new)], [make_bot(content=_titled(old))], settings())
+
+    assert [(s.told, s.after.content.meeting_url) for s in steps] == [("bot.rescheduled", new)]
+
+
+def _titled(url: str) -> BotContent:
+    return BotContent(meeting_url=url, title="Weekly")
+
+
+@pytest.mark.parametrize(
+    ("start", "url", "join_at"),
+    [
+        (NOON + timedelta(hours=1), MEET, NOON + timedelta(minutes=50)),
+        (NOON + timedelta(minutes=2), ZOOM, NOON),
+    ],
+)
+def test_what_a_person_set_goes_over_to_the_bot_that_replaces_one_that_is_out(
+    start: datetime, url: str, join_at: datetime
+) -> None:
+    out = make_bot(status="dispatched", start=NOON + timedelta(minutes=2), content=SET_BY_HAND)
+
+    _, fresh = reconcile([make_want(start=start, meeting_url=url)], [out], settings())
+
+    assert (fresh.told, fresh.after.start, fresh.after.join_at) == (
+        "bot.scheduled", start, join_at,
+    )  # fmt: skip
+    assert fresh.after.content == msgspec.structs.replace(
+        SET_BY_HAND, meeting_url=url, title="Weekly"
+    )
+
+
+def test_a_bot_that_is_out_stays_within_the_lead_that_a_person_set() -> None:
+    out = make_bot(status="dispatched", start=NOON + timedelta(minutes=2), content=SET_BY_HAND)
+
+    steps = reconcile([make_want(start=NOON + timedelta(minutes=8))], [out], settings())
+
+    assert [(s.told, s.after.id, s.after.status) for s in steps] == [(None, "bot_1", "dispatched")]
+
+
+def test_what_a_person_set_stands_when_a_meeting_is_wanted_again() -> None:
+    ended = make_bot(status="cancelled", reason="no_match", content=SET_BY_HAND)
+    older = make_bot(
+        id=BotId("bot_0"), status="cancelled", updated_at=ended.updated_at - timedelta(hours=1)
+    )
+
+    (step,) = reconcile([make_want()], [ended, older], settings())
+
+    assert step.after.join_at == make_want().start - TEN_MINUTES
+    assert step.after.content == msgspec.structs.replace(SET_BY_HAND, title="Weekly")
+
+
+@pytest.mark.parametrize(
+    ("last", "asked_at"),
+    [
+        ({"status": "cancelled"}, None),  # what was set is no longer set
+        ({"status": "cancelled", "content": SET_BY_HAND, "stopped_by": "person"}, NOON),
+        ({"status": "completed", "content": SET_BY_HAND}, None),
+        ({"status": "cancelled", "content": SET_BY_HAND}, NOON),  # who asks anew says it anew
+    ],
+)
+def test_only_what_was_set_on_the_last_bot_that_the_plan_cancelled_stands(
+    last: dict[str, Any], asked_at: datetime | None
+) -> None:
+    older = make_bot(id=BotId("bot_0"), status="cancelled", content=SET_BY_HAND)
+    ended = make_bot(updated_at=NOON - timedelta(hours=1), **last)
+    want = make_want(start=NOON + timedelta(hours=5), by_hand_at=asked_at)
+
+    (step,) = reconcile([want], [older, ended], settings())
+
+    assert (step.after.join_at, step.after.content) == (want.start - LEAD, _titled(MEET))
 
 
 def test_a_bot_waiting_in_the_right_room_stays_when_the_meeting_comes_forward() -> None:
@@ -263,7 +405,8 @@ def want_lists(draw: st.DrawFn) -> list[Want]:
             keys=tuple(draw(st.sets(st.sampled_from(KEYS), min_size=1, max_size=2))),
             wanted=draw(st.booleans()),
             start=draw(instants),
-            meeting_url=draw(st.sampled_from([MEET, ZOOM])),
+            meeting_url=draw(st.sampled_from([MEET, ZOOM, ZOOM_SPELT])),
+            by_hand_at=draw(st.sampled_from([None, NOON])),
             seen_at=draw(instants),
             reason="matched",
         )
@@ -286,6 +429,7 @@ def bot_lists(draw: st.DrawFn) -> list[Bot]:
                 EventId(f"evt_{n}") for n in sorted(draw(st.sets(st.integers(0, 5), max_size=3)))
             ),
             user_ids=(draw(st.sampled_from([ANN, BOB])),),
+            content=draw(st.sampled_from([make_bot().content, _titled(ZOOM), SET_BY_HAND])),
             stopped_by=None,
         )
         for number in range(draw(st.integers(0, 3)))
@@ -298,9 +442,11 @@ def apply(bots: Sequence[Bot], steps: Sequence[Step]) -> list[Bot]:
     return list(known.values())
 
 
-@given(want_lists(), bot_lists(), st.sampled_from(["meeting", "user"]))
-def test_planning_twice_is_planning_once(wants: list[Want], bots: list[Bot], dedupe: Any) -> None:
-    chosen = settings(dedupe=dedupe)
+@given(want_lists(), bot_lists(), st.sampled_from(["meeting", "user"]), st.booleans())
+def test_planning_twice_is_planning_once(
+    wants: list[Want], bots: list[Bot], dedupe: Any, join_late: Any
+) -> None:
+    chosen = settings(dedupe=dedupe, join_late=join_late)
 
     planned = apply(bots, reconcile(wants, bots, chosen))
 
