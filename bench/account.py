@@ -111,12 +111,16 @@ def _late(ledger: Ledger) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for bot in ledger.fleet["bots"]:
         due, came = _instant(bot["body"]["join_at"]), _instant(bot["received_at"])
-        if came - due > ON_TIME:
-            seconds = (came - due).total_seconds()
+        if _lateness(bot) > ON_TIME:
+            seconds = _lateness(bot).total_seconds()
             found[_why(ledger.spells, due, came)].append(f"{bot['key']} {seconds:.2f} s")
         elif came < due - timedelta(milliseconds=5):
             found["too early"].append(bot["key"])
     return found
+
+
+def _lateness(bot: Json) -> timedelta:
+    return _instant(bot["received_at"]) - _instant(bot["body"]["join_at"])
 
 
 def _why(spells: Sequence[Spell], due: datetime, came: datetime) -> str:
@@ -134,6 +138,9 @@ def _seen(ledger: Ledger, sent: dict[str, list[Json]]) -> dict[str, int]:
         "meetings held": len(ledger.meetings),
         "of these cancelled": sum(held.cancelled for held in ledger.meetings),
         "bots sent": sum(map(len, sent.values())),
+        "of these within 250 ms of their instant": sum(
+            _lateness(bot) <= ON_TIME for bots in sent.values() for bot in bots
+        ),
         "orders asked about again": sum(bot["repeats"] for bot in ledger.fleet["bots"]),
         "orders refused by the fleet": len(ledger.fleet["refused"]),
         "messages": len(ledger.product["messages"]),
