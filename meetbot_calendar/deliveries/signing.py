@@ -12,6 +12,7 @@ import secrets as randomness
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from meetbot_calendar.deliveries.model import Endpoint
 from meetbot_calendar.errors import InstallationFault, Tampered
 
 TOLERANCE = timedelta(minutes=5)
@@ -22,6 +23,13 @@ _SECONDS = re.compile(r"\d{1,11}", re.ASCII)
 def new_secret() -> str:
     """Make a signing secret with 256 random bits."""
     return _PREFIX + base64.b64encode(randomness.token_bytes(32)).decode()
+
+
+def active_secrets(endpoint: Endpoint, now: datetime) -> tuple[str, ...]:
+    """Return the secrets that sign: the newest, and older ones while a rotation lasts."""
+    until = endpoint.old_secret_until
+    rotating = until is not None and now < until
+    return endpoint.secrets if rotating else endpoint.secrets[:1]
 
 
 def headers(message_id: str, at: datetime, body: bytes, secrets: Sequence[str]) -> dict[str, str]:

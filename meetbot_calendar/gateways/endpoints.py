@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import httpcore
 import httpx
@@ -53,13 +53,15 @@ class EndpointPoster:
         self._time_limit = time_limit
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answered:
-        """Post once, within the time limit. Whatever the far end does is in the answer."""
+        """Post once, within the time limit. Whatever the far end does is in the answer.
+
+        Its head says how it answered, whether or not the body ever ends.
+        """
         begun = asyncio.get_running_loop().time()
         answer: Answer | None = None
         error: str | None = None
         try:
-            async with asyncio.timeout(self._time_limit):
-                answer = await self._exchange(url, headers, body)
+            answer = await self._exchange(url, headers, body, begun + self._time_limit)
         except Refused as refusal:
             error = f"{refusal.code}: {refusal.detail}"
         except _TROUBLE as trouble:
@@ -67,16 +69,21 @@ class EndpointPoster:
         latency = asyncio.get_running_loop().time() - begun
         return _answered(answer, error, int(latency * 1000))
 
-    async def _exchange(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def _exchange(
+        self, url: str, headers: Mapping[str, str], body: bytes, until: float
+    ) -> Answer:
         target = check_url(url, allow_private=self._allow_private)
-        async with self._pool.stream(
+        asked = self._pool.stream(
             "POST",
             _httpcore_url(target),
             headers=list(_header_lines(target, headers)),
             content=body,
             extensions={"timeout": _steps(self._time_limit)},
-        ) as response:
-            excerpt = await _beginning(response)
+        )
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout_at(until):
+                response = await stack.enter_async_context(asked)
+            excerpt = await _beginning(response, until)
         names = {name.decode("ascii").lower(): value for name, value in response.headers}
         read = {name: value.decode("latin-1") for name, value in names.items()}
         return Answer(status=response.status, headers=read, body=excerpt)
@@ -195,13 +202,15 @@ def _header_lines(target: Target, headers: Mapping[str, str]) -> Iterable[tuple[
     return ((name.encode("ascii"), value.encode("latin-1")) for name, value in lines.items())
 
 
-async def _beginning(response: httpcore.Response) -> bytes:
-    """Read what an excerpt needs; what is left unread ends the connection."""
+async def _beginning(response: httpcore.Response, until: float) -> bytes:
+    """Read what an excerpt needs, or what comes of it; what is left unread ends the connection."""
     read = bytearray()
-    async for chunk in response.aiter_stream():
-        read += chunk
-        if len(read) > EXCERPT_BYTES:
-            break
+    with suppress(*_TROUBLE):
+        async with asyncio.timeout_at(until):
+            async for chunk in response.aiter_stream():
+                read += chunk
+                if len(read) > EXCERPT_BYTES:
+                    break
     return bytes(read[:EXCERPT_BYTES])
 
 

@@ -15,7 +15,6 @@ from meetbot_calendar.deliveries.model import (
     Delivery,
     DeliveryId,
     DeliveryStatus,
-    Endpoint,
     EndpointId,
     MessageId,
 )
@@ -137,9 +136,8 @@ async def _prolong(services: Services, hold: Hold, until: datetime) -> None:
 
 async def _post(services: Services, parcel: Parcel) -> Posted:
     now = services.clock.now()
-    headers = signing.headers(
-        parcel.delivery.message_id, now, parcel.body, active_secrets(parcel.endpoint, now)
-    )
+    secrets = signing.active_secrets(parcel.endpoint, now)
+    headers = signing.headers(parcel.delivery.message_id, now, parcel.body, secrets)
     answered = await services.poster.post(parcel.endpoint.url, headers, parcel.body)
     attempt = Attempt(
         number=parcel.delivery.attempts_made + 1,
@@ -153,22 +151,16 @@ async def _post(services: Services, parcel: Parcel) -> Posted:
     return Posted(parcel=parcel, attempt=attempt)
 
 
-def active_secrets(endpoint: Endpoint, now: datetime) -> tuple[str, ...]:
-    """Return the secrets that sign: the newest, and older ones while a rotation lasts."""
-    until = endpoint.old_secret_until
-    rotating = until is not None and now < until
-    return endpoint.secrets if rotating else endpoint.secrets[:1]
-
-
 async def _record(services: Services, tenant_id: TenantId, posted: Sequence[Posted]) -> list[Sent]:
     """Write down attempts and what follows, together; those no longer ours are left alone."""
     now = services.clock.now()
     outcomes = [_outcome(each, now) for each in posted]
     async with services.database.tenant(tenant_id) as session:
+        is_news = await _bear_on_health(session, outcomes, now)
         ours = await deliveries.record(session, outcomes, now)
         mine = [each for each in outcomes if each.parcel.delivery.id in ours]
         written: list[EndpointId] = []
-        for each in filter(_bears_on_health, mine):
+        for each in mine if is_news else ():
             written += await _look_after(session, each.parcel.endpoint.id, each.attempt, now)
     await ring_deliveries(services, tenant_id, written)
     return [
@@ -187,16 +179,28 @@ def _outcome(posted: Posted, now: datetime) -> Outcome:
     )
 
 
-def _bears_on_health(outcome: Outcome) -> bool:
-    """Say whether an attempt is news of an endpoint: any but a success of one that was well."""
-    return outcome.status != "delivered" or outcome.parcel.endpoint.failing_since is not None
+async def _bear_on_health(
+    session: TenantSession, outcomes: Sequence[Outcome], now: datetime
+) -> bool:
+    """Say whether attempts are news of their endpoint: any but successes of one that is well.
+
+    What the news may change is then locked, before any delivery is: see ``messages.hold``.
+    """
+    endpoint_id = outcomes[0].parcel.endpoint.id
+    since = await deliveries.failing_since(session, endpoint_id)
+    if since is None and all(each.status == "delivered" for each in outcomes):
+        return False
+    if any(attempts.health_after(since, each.attempt, now).disabled_reason for each in outcomes):
+        await messages.hold(session)
+    await deliveries.failing_since(session, endpoint_id, lock=True)
+    return True
 
 
 async def _look_after(
     session: TenantSession, endpoint_id: EndpointId, attempt: Attempt, now: datetime
 ) -> tuple[EndpointId, ...]:
     """Keep the endpoint's health; disabling it is told to the tenant's other endpoints."""
-    since = await deliveries.failing_since(session, endpoint_id)
+    since = await deliveries.failing_since(session, endpoint_id, lock=True)
     health = attempts.health_after(since, attempt, now)
     if since is None and health.failing_since is None:
         return ()

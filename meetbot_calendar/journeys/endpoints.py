@@ -8,18 +8,20 @@ import msgspec
 
 from meetbot_calendar.deliveries.address_guard import check_url
 from meetbot_calendar.deliveries.model import Endpoint, EndpointId
-from meetbot_calendar.deliveries.signing import new_secret
+from meetbot_calendar.deliveries.signing import active_secrets, new_secret
 from meetbot_calendar.errors import Conflict, Fault, Invalid, LimitReached, Missing, Refused
 from meetbot_calendar.journeys.paging import Listing, PageWish, RowId, listing, place_of
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import deliveries, endpoints, messages
+from meetbot_calendar.storage import endpoints, messages, parking
 from tenants.identity import TenantContext, new_id
 from tenants.storage import audit
 from tenants.storage.session import TenantSession
 
 OLD_SECRET_SIGNS = timedelta(hours=24)
 _MOST = 50
+_MOST_SECRETS = 5
+_MARGIN = timedelta(minutes=1)  # what is recorded beside the first failure may be dated before it
 
 
 class EndpointWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,17 +90,24 @@ async def change_endpoint(
 ) -> Endpoint:
     """Change an endpoint.
 
-    A disabled one keeps what was on its way; enabled again it is sent that, and its failures are
-    forgotten. One that we disabled is also sent what happened meanwhile.
+    A disabled one keeps what was on its way; enabled again it is sent that and what was given up
+    while it failed, and its failures are forgotten. One that we disabled is also sent what happened
+    meanwhile, of the types that it now wants.
     """
     now = services.clock.now()
     if isinstance(change.url, str):
         _check(services, change.url)
-    values = _values(change)
     async with services.database.tenant(context.tenant_id) as session:
+        if change.status == "enabled":
+            await messages.hold(session)  # who saw it disabled commits first, and is caught up with
         before = await _present(session, endpoint_id, lock=True)
+        values = _values(change, before)
         await endpoints.change(session, endpoint_id, values, now)
-        await _turn(session, before, values.get("status"), now)
+        changed = await _present(session, endpoint_id)
+        if change.status == "disabled":
+            await parking.park(session, endpoint_id)
+        if change.status == "enabled":
+            await _catch_up(session, before, changed, now)
         await audit.write(
             session,
             now,
@@ -107,21 +116,21 @@ async def change_endpoint(
             target=endpoint_id,
             details={"fields": sorted(values)},
         )
-        changed = await _present(session, endpoint_id)
     await ring_deliveries(services, context.tenant_id, [endpoint_id])
     return changed
 
 
-async def _turn(
-    session: TenantSession, before: Endpoint, status: str | None, now: datetime
+async def _catch_up(
+    session: TenantSession, before: Endpoint, changed: Endpoint, now: datetime
 ) -> None:
-    """Park or resume what is on its way."""
-    if status == "disabled":
-        await deliveries.park(session, before.id)
-    if status == "enabled":
-        await deliveries.resume(session, before.id, now)
-        if before.status == "disabled" and before.disabled_reason != "by_tenant":
-            await messages.add_missing(session, before, before.failing_since or now, now)
+    """Put on its way to an endpoint what it missed, up to now."""
+    await parking.resume(session, before.id, now)
+    if before.failing_since is None:
+        return
+    since = max(before.failing_since - _MARGIN, before.created_at)
+    await parking.rearm_given_up(session, before.id, since, now)
+    if before.status == "disabled" and before.disabled_reason != "by_tenant":
+        await messages.add_missing(session, changed, since, now)
 
 
 async def redeliver_since(
@@ -135,7 +144,7 @@ async def redeliver_since(
     async with services.database.tenant(context.tenant_id) as session:
         endpoint = await _present(session, endpoint_id, lock=True)
         check_enabled(endpoint)
-        again = await deliveries.rearm_since(session, endpoint_id, since, now)
+        again = await parking.rearm_since(session, endpoint_id, since, now)
         again += await messages.add_missing(session, endpoint, since, now)
         await audit.write(
             session,
@@ -159,14 +168,15 @@ def check_enabled(endpoint: Endpoint) -> None:
         )
 
 
-def _values(change: EndpointChange) -> Mapping[str, Any]:
+def _values(change: EndpointChange, before: Endpoint) -> Mapping[str, Any]:
+    """Return the columns to write; why we disabled an endpoint stays until it is enabled."""
     given = msgspec.structs.asdict(change).items()
     values = {name: value for name, value in given if value is not msgspec.UNSET}
     if "events" in values:
         values["events"] = list(values["events"])
     if values.get("status") == "enabled":
         values |= {"disabled_reason": None, "failing_since": None}
-    if values.get("status") == "disabled":
+    if values.get("status") == "disabled" and before.status == "enabled":
         values["disabled_reason"] = "by_tenant"
     return values
 
@@ -177,6 +187,7 @@ async def remove_endpoint(
     """Remove an endpoint with its deliveries."""
     now = services.clock.now()
     async with services.database.tenant(context.tenant_id) as session:
+        await messages.hold(session)  # or who writes to it now would find it gone
         await _present(session, endpoint_id)
         await endpoints.remove(session, endpoint_id)
         await audit.write(session, now, by=context, action="endpoint.removed", target=endpoint_id)
@@ -185,11 +196,15 @@ async def remove_endpoint(
 async def rotate_secret(
     services: Services, context: TenantContext, endpoint_id: EndpointId
 ) -> Endpoint:
-    """Make a new secret; the one before signs beside it for a day."""
+    """Make a new secret; the one before signs beside it for a day.
+
+    Where a rotation still lasts, those that sign go on as long as the one before: for their own day
+    and longer, the five newest at most.
+    """
     now = services.clock.now()
     async with services.database.tenant(context.tenant_id) as session:
         endpoint = await _present(session, endpoint_id, lock=True)
-        secrets = (new_secret(), *endpoint.secrets[:1])
+        secrets = (new_secret(), *active_secrets(endpoint, now))[:_MOST_SECRETS]
         await endpoints.save_secrets(session, endpoint_id, secrets, now + OLD_SECRET_SIGNS, now)
         await audit.write(
             session, now, by=context, action="endpoint.secret_rotated", target=endpoint_id

@@ -17,7 +17,7 @@ from meetbot_calendar.deliveries.model import (
     Endpoint,
     EndpointId,
 )
-from meetbot_calendar.storage import endpoints
+from meetbot_calendar.storage import endpoints, parking
 from meetbot_calendar.storage.tables import (
     deliveries,
     delivery_attempts,
@@ -52,7 +52,10 @@ async def claim(
     other: a message waits while an earlier one is due or under way, but not for its retry.
     """
     endpoint = await endpoints.get(session, endpoint_id)
-    if endpoint is None or endpoint.status != "enabled" or most < 1:
+    if endpoint is None or most < 1:
+        return ()
+    if endpoint.status != "enabled":
+        await parking.park_late(session, endpoint_id)
         return ()
     earlier = deliveries.alias()
     before_it = exists().where(
@@ -191,40 +194,18 @@ async def set_health(
     changed = (await session.execute(statement)).rowcount == 1
     if not changed or health.disabled_reason is None:
         return False
-    await park(session, endpoint_id)
+    await parking.park(session, endpoint_id)
     return True
 
 
-async def park(session: TenantSession, endpoint_id: EndpointId) -> None:
-    """Keep an endpoint's deliveries, due no more until it is enabled again."""
-    await session.execute(
-        update(deliveries)
-        .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.due_at.is_not(None))
-        .values(due_at=None, status="pending", lease_id=None, lease_until=None)
-    )
-
-
-async def resume(session: TenantSession, endpoint_id: EndpointId, now: datetime) -> None:
-    """Make the parked deliveries of an endpoint due."""
-    statement = (
-        update(deliveries)
-        .where(
-            deliveries.c.endpoint_id == endpoint_id,
-            deliveries.c.status == "pending",
-            deliveries.c.due_at.is_(None),
-        )
-        .values(due_at=now)
-    )
-    await session.execute(statement)
-
-
-async def failing_since(session: TenantSession, endpoint_id: EndpointId) -> datetime | None:
-    """Say since when an endpoint fails; locks it until the commit."""
-    statement = (
-        select(webhook_endpoints.c.failing_since)
-        .where(webhook_endpoints.c.id == endpoint_id)
-        .with_for_update()
-    )
+async def failing_since(
+    session: TenantSession, endpoint_id: EndpointId, *, lock: bool = False
+) -> datetime | None:
+    """Say since when an endpoint fails; ``lock`` as in ``endpoints.get``."""
+    ours = webhook_endpoints.c.id == endpoint_id
+    statement = select(webhook_endpoints.c.failing_since).where(ours)
+    if lock:
+        statement = statement.with_for_update(key_share=True)
     found: datetime | None = (await session.execute(statement)).scalar_one_or_none()
     return found
 
@@ -261,22 +242,6 @@ async def due(
     )
     rows = await session.execute(statement)
     return [(TenantId(r.tenant_id), EndpointId(r.endpoint_id)) for r in rows]
-
-
-async def rearm_since(
-    session: TenantSession, endpoint_id: EndpointId, since: datetime, now: datetime
-) -> int:
-    """Make due again every ended delivery of an endpoint that was made since an instant."""
-    statement = (
-        update(deliveries)
-        .where(
-            deliveries.c.endpoint_id == endpoint_id,
-            deliveries.c.created_at >= since,
-            deliveries.c.status.in_(["delivered", "exhausted", "cancelled"]),
-        )
-        .values(status="pending", due_at=now, updated_at=now)
-    )
-    return (await session.execute(statement)).rowcount
 
 
 def delivery_of(row: Row[Any]) -> Delivery:

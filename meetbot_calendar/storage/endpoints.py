@@ -32,10 +32,13 @@ async def add(session: TenantSession, endpoint: Endpoint) -> None:
 async def get(
     session: TenantSession, endpoint_id: EndpointId, *, lock: bool = False
 ) -> Endpoint | None:
-    """Return one endpoint; ``lock`` keeps others from changing it until the commit."""
+    """Return one endpoint; ``lock`` keeps others from changing it until the commit.
+
+    Deliveries may be written to a locked one: their writers must not wait for it.
+    """
     statement = select(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
     if lock:
-        statement = statement.with_for_update()
+        statement = statement.with_for_update(key_share=True)
     row = (await session.execute(statement)).one_or_none()
     return None if row is None else endpoint_of(session, row)
 

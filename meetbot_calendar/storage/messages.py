@@ -33,14 +33,15 @@ async def write(
     """Write messages in order, with their deliveries; returns the endpoints to ring for.
 
     The tenant's row is locked from here to the commit, so that ``seq`` is the order in which
-    messages become visible: a reader who remembers the last one misses none. Call it last.
+    messages become visible: a reader who remembers the last one misses none. Nor does one who
+    remembers its instant, for ``created_at`` never falls in that order. Call it last.
     """
     if not drafts:
         return ()
-    first = await _reserve(session, len(drafts)) - len(drafts) + 1
+    first, at = await _reserve(session, len(drafts), now)
     listeners = await _listeners(session)
     told = [
-        _message(session, now, MessageId(new_id("msg", now)), seq, draft)
+        _message(session, at, MessageId(new_id("msg", now)), seq, draft)
         for seq, draft in enumerate(drafts, first)
     ]
     await session.execute(insert(messages), told)
@@ -59,9 +60,9 @@ async def write_to(
     session: TenantSession, now: datetime, draft: Draft, endpoint_id: EndpointId
 ) -> MessageId:
     """Write one message for one endpoint alone, whatever it subscribed to."""
-    seq = await _reserve(session, 1)
+    seq, at = await _reserve(session, 1, now)
     message_id = MessageId(new_id("msg", now))
-    await session.execute(insert(messages), [_message(session, now, message_id, seq, draft)])
+    await session.execute(insert(messages), [_message(session, at, message_id, seq, draft)])
     sent = _delivery(session, now, message_id, seq, endpoint_id, draft)
     await session.execute(insert(deliveries), [sent])
     return message_id
@@ -92,14 +93,41 @@ async def add_missing(
     return len(rows)
 
 
-async def _reserve(session: TenantSession, count: int) -> int:
+async def hold(session: TenantSession) -> None:
+    """Lock the tenant's row until the commit: who was writing has committed, who will waits.
+
+    Every writer locks it first. Whoever locks an endpoint or deliveries besides does so after it,
+    in this order, so that no two wait for each other.
+    """
+    ours = select(tenants.c.id).where(tenants.c.id == session.tenant_id)
+    await session.execute(ours.with_for_update(key_share=True))
+
+
+async def _reserve(session: TenantSession, count: int, now: datetime) -> tuple[int, datetime]:
+    """Take the next places in the order; returns the first, and the instant that stands there.
+
+    ``now`` was read before the wait for the row: another's message may meanwhile be of later.
+    """
     statement = (
         update(tenants)
         .where(tenants.c.id == session.tenant_id)
         .values(message_seq=tenants.c.message_seq + count)
         .returning(tenants.c.message_seq)
     )
-    return int((await session.execute(statement)).scalar_one())
+    last = int((await session.execute(statement)).scalar_one())
+    latest = await _latest(session)
+    return last - count + 1, max(now, latest or now)
+
+
+async def _latest(session: TenantSession) -> datetime | None:
+    statement = (
+        select(messages.c.created_at)
+        .where(messages.c.tenant_id == session.tenant_id)
+        .order_by(messages.c.seq.desc())
+        .limit(1)
+    )
+    found: datetime | None = (await session.execute(statement)).scalar_one_or_none()
+    return found
 
 
 async def _listeners(session: TenantSession) -> list[tuple[EndpointId, list[str]]]:
@@ -109,7 +137,7 @@ async def _listeners(session: TenantSession) -> list[tuple[EndpointId, list[str]
 
 
 def _message(
-    session: TenantSession, now: datetime, message_id: MessageId, seq: int, draft: Draft
+    session: TenantSession, at: datetime, message_id: MessageId, seq: int, draft: Draft
 ) -> dict[str, Any]:
     return {
         "id": message_id,
@@ -118,7 +146,7 @@ def _message(
         "type": draft.type,
         "bot_id": draft.bot_id,
         "body": session.seal(message_id, draft.body),
-        "created_at": now,
+        "created_at": at,
     }
 
 

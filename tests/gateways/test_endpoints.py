@@ -275,6 +275,35 @@ async def test_an_endpoint_that_never_finishes_is_given_up_in_time() -> None:
     assert 400 <= slow.latency_ms < 5000
 
 
+async def test_an_answer_whose_body_never_ends_is_an_answer() -> None:
+    async def go_on_for_ever(_: Heard, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nretry-after: 7\r\n\r\nthanks")
+        await asyncio.Event().wait()
+
+    async with (
+        listening(go_on_for_ever) as end,
+        open_endpoints(allow_private=True, time_limit=0.4) as poster,
+    ):
+        got = await poster.post(end.url, {}, b"{}")
+
+    assert told(got) == (200, None, "thanks", 7.0)
+    assert 400 <= got.latency_ms < 5000
+
+
+@pytest.mark.parametrize(
+    "framing", ["content-length: 99\r\n\r\nthanks", "transfer-encoding: chunked\r\n\r\n6\r\nthanks"]
+)
+async def test_an_answer_whose_body_is_cut_short_is_an_answer(poster: Poster, framing: str) -> None:
+    async def cut_short(_: Heard, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 202 Accepted\r\n{framing}".encode())
+        writer.close()
+
+    async with listening(cut_short) as end:
+        got = await poster.post(end.url, {}, b"{}")
+
+    assert told(got) == (202, None, "thanks", None)
+
+
 async def test_a_name_that_does_not_resolve_in_time_is_given_up() -> None:
     async def hang(_: str, __: int) -> Sequence[str]:
         await asyncio.Event().wait()

@@ -24,6 +24,7 @@ from tests.journeys.stage import ANN, MEET, Stage
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 HOOKS = "customer.webhooks"
+SCHEDULED = messages.Draft(type="bot.scheduled", body=b'{"type":"bot.scheduled","data":{}}')
 
 
 async def send(stage: Stage, endpoint_id: EndpointId) -> None:
@@ -297,6 +298,180 @@ async def test_one_who_was_disabled_for_failing_is_told_what_happened_meanwhile(
     assert sorted(message.type for message in stage.received[1:]) == [
         "calendar.connected",
         "endpoint.disabled",
+        "endpoint.test",
+    ]
+
+
+async def test_what_was_given_up_while_an_endpoint_failed_is_sent_when_it_is_enabled(
+    stage: Stage,
+) -> None:
+    endpoint_id = await stage.listen("bot.scheduled")
+    await send(stage, endpoint_id)
+    await stage.pass_time(HOUR)
+    stage.world.faults.add(HOOKS, "500", times=-1)
+    for _ in range(2):
+        await send(stage, endpoint_id)
+        for delay in DELAYS:
+            await stage.pass_time(delay * 1.1)
+    before = [row.delivery.status for row in await deliveries(stage)]
+    stage.world.faults.clear()
+
+    await change(stage, endpoint_id, status="enabled")
+    await stage.settle()
+
+    assert before == ["delivered", "exhausted", "pending"]
+    assert [(row.delivery.status, len(row.attempts)) for row in await deliveries(stage)] == [
+        ("delivered", 1),
+        ("delivered", 11),
+        ("delivered", 10),
+    ]
+
+
+async def test_an_endpoint_is_caught_up_with_what_it_wants_from_now_on(stage: Stage) -> None:
+    endpoint_id = await stage.listen("bot.scheduled")
+    stage.world.faults.add(HOOKS, "410")
+    await send(stage, endpoint_id)
+    await stage.connect(Provider.GOOGLE, ANN)
+
+    await change(stage, endpoint_id, status="enabled", events=("calendar.connected",))
+    await stage.settle()
+
+    assert [m.type for m in stage.received] == [
+        "endpoint.test",
+        "endpoint.test",
+        "calendar.connected",
+    ]
+
+
+async def test_one_whom_the_customer_disables_once_more_is_caught_up_all_the_same(
+    stage: Stage,
+) -> None:
+    endpoint_id = await stage.listen("calendar.connected")
+    stage.world.faults.add(HOOKS, "410")
+    await send(stage, endpoint_id)
+    await stage.connect(Provider.GOOGLE, ANN)
+
+    await change(stage, endpoint_id, status="disabled")
+    await change(stage, endpoint_id, status="enabled")
+    await stage.settle()
+
+    assert [m.type for m in stage.received[1:]] == ["endpoint.test", "calendar.connected"]
+
+
+async def test_a_message_dated_before_the_disabling_but_written_after_it_is_caught_up(
+    stage: Stage,
+) -> None:
+    endpoint_id = await stage.listen("bot.scheduled")
+    began = stage.now
+    await stage.pass_time(timedelta(seconds=30))
+    stage.world.faults.add(HOOKS, "410")
+    await send(stage, endpoint_id)
+    async with stage.services.database.tenant(stage.context.tenant_id) as session:
+        await messages.write(session, began, [SCHEDULED])
+
+    await change(stage, endpoint_id, status="enabled")
+    await stage.settle()
+
+    assert [m.type for m in stage.received[1:]] == ["endpoint.test", "bot.scheduled"]
+
+
+async def test_a_message_that_is_being_written_while_an_endpoint_is_enabled_reaches_it(
+    stage: Stage,
+) -> None:
+    endpoint_id = await stage.listen("bot.scheduled")
+    stage.world.faults.add(HOOKS, "410")
+    await send(stage, endpoint_id)
+
+    async with stage.services.database.tenant(stage.context.tenant_id) as session:
+        await messages.write(session, stage.now, [SCHEDULED])
+        enabling = asyncio.create_task(change(stage, endpoint_id, status="enabled"))
+        await asyncio.wait([enabling], timeout=0.1)
+    await enabling
+    await stage.settle()
+
+    assert [m.type for m in stage.received[1:]] == ["endpoint.test", "bot.scheduled"]
+
+
+async def test_what_is_written_to_an_endpoint_just_after_its_disabling_waits_too(
+    stage: Stage,
+) -> None:
+    endpoint_id = await stage.listen()
+    await change(stage, endpoint_id, status="disabled")
+    async with stage.services.database.tenant(stage.context.tenant_id) as session:
+        await messages.write_to(session, stage.now, SCHEDULED, endpoint_id)
+
+    await stage.settle()  # which fails where anything stays due
+    waiting = (await one(stage)).delivery
+    await change(stage, endpoint_id, status="enabled")
+    await stage.settle()
+
+    assert (waiting.status, waiting.next_attempt_at) == ("pending", None)
+    assert [m.type for m in stage.received] == ["bot.scheduled"]
+
+
+async def test_a_success_that_was_under_way_when_an_endpoint_began_to_fail_counts(
+    stage: Stage,
+) -> None:
+    endpoint_id = await stage.listen()
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def linger() -> None:
+        reached.set()
+        await go_on.wait()
+
+    poster: Any = Hanging(stage.services.poster, "/acme", linger)
+    services = msgspec.structs.replace(stage.services, poster=poster)
+    await deliver.send_test(stage.services, stage.context, endpoint_id)
+    slow = asyncio.create_task(deliver.deliver(services, stage.context.tenant_id, endpoint_id))
+    await reached.wait()
+    stage.world.faults.add(HOOKS, "500")
+    await send(stage, endpoint_id)
+    failing = await endpoints.read_endpoint(stage.services, stage.context, endpoint_id)
+    go_on.set()
+    await slow
+
+    well = await endpoints.read_endpoint(stage.services, stage.context, endpoint_id)
+    assert (failing.failing_since, well.failing_since) == (stage.now, None)
+
+
+async def test_an_endpoint_is_changed_and_fails_while_a_message_to_it_is_being_written(
+    stage: Stage,
+) -> None:
+    endpoint_id = await stage.listen()
+    stage.world.faults.add(HOOKS, "500")
+    await deliver.send_test(stage.services, stage.context, endpoint_id)
+
+    async with stage.services.database.tenant(stage.context.tenant_id) as session:
+        await messages.write(session, stage.now, [SCHEDULED])
+        async with asyncio.timeout(5):
+            await deliver.deliver(stage.services, stage.context.tenant_id, endpoint_id)
+            await change(stage, endpoint_id, description="ours")
+
+    found = await endpoints.read_endpoint(stage.services, stage.context, endpoint_id)
+    assert (found.failing_since, found.description) == (stage.now, "ours")
+
+
+async def test_who_writes_a_message_and_who_disables_an_endpoint_never_wait_for_each_other(
+    stage: Stage,
+) -> None:
+    tenant_id = stage.context.tenant_id
+    endpoint_id, _ = await stage.listen(), await stage.listen(name="other")
+    stage.world.faults.add(HOOKS, "410")
+    await deliver.send_test(stage.services, stage.context, endpoint_id)
+
+    async with stage.services.database.tenant(tenant_id) as session:
+        await messages.hold(session)
+        disabling = asyncio.create_task(deliver.deliver(stage.services, tenant_id, endpoint_id))
+        await asyncio.wait([disabling], timeout=0.1)
+        await messages.write(session, stage.now, [SCHEDULED])
+    (sent,) = await disabling
+
+    found = await endpoints.read_endpoint(stage.services, stage.context, endpoint_id)
+    assert (sent.status, found.disabled_reason) == ("cancelled", "gone")
+    assert [kind for kind, _ in await stage.told()] == [
+        "endpoint.test",
+        "bot.scheduled",
+        "endpoint.disabled",
     ]
 
 
@@ -342,6 +517,36 @@ async def test_both_secrets_sign_for_a_day_after_a_rotation(stage: Stage) -> Non
     assert [await accepted(old), await accepted(new)] == [False, True]
 
 
+async def test_every_secret_signs_for_its_day_however_often_it_is_rotated(stage: Stage) -> None:
+    endpoint_id = await stage.listen()
+    kept = note(stage.world, "customer", CustomerState).secrets
+    held = list(kept["acme"])
+    for _ in range(2):
+        rotated = await endpoints.rotate_secret(stage.services, stage.context, endpoint_id)
+        held.append(rotated.secrets[0])
+        await stage.pass_time(HOUR)
+
+    async def accepted(secret: str) -> bool:
+        kept["acme"] = [secret]
+        await send(stage, endpoint_id)
+        return stage.received[-1].verified
+
+    assert [await accepted(secret) for secret in held] == [True, True, True]
+    await stage.pass_time(DAY)
+    assert [await accepted(secret) for secret in held] == [False, False, True]
+
+
+async def test_of_many_secrets_the_five_newest_sign(stage: Stage) -> None:
+    endpoint_id = await stage.listen()
+
+    made = [
+        (await endpoints.rotate_secret(stage.services, stage.context, endpoint_id)).secrets
+        for _ in range(6)
+    ]
+
+    assert made[-1] == tuple(secrets[0] for secrets in reversed(made[1:]))
+
+
 async def test_an_endpoint_hears_what_it_asked_for(stage: Stage) -> None:
     await stage.listen("bot.scheduled", "calendar.connected", name="some")
     await stage.listen(name="all")
@@ -383,6 +588,26 @@ async def test_a_reader_goes_on_where_it_stopped(stage: Stage) -> None:
         since = found[0].id
 
     assert read == ["calendar.connected", "calendar.events_changed", "bot.scheduled"]
+
+
+async def test_a_reader_who_remembers_an_instant_misses_nothing_that_waited_to_be_written(
+    stage: Stage,
+) -> None:
+    began, later = stage.now, stage.now + timedelta(seconds=1)
+    async with stage.services.database.tenant(stage.context.tenant_id) as session:
+        await messages.write(session, later, [SCHEDULED])
+        await messages.write(session, began, [SCHEDULED])
+    await deliver.send_test(stage.services, stage.context, await stage.listen())
+
+    page = await outbox.list_messages(
+        stage.services, stage.context, PageWish(limit=9), kind=None, since=later
+    )
+
+    assert [(message.type, message.created_at) for message in page.results] == [
+        ("bot.scheduled", later),
+        ("bot.scheduled", later),
+        ("endpoint.test", later),
+    ]
 
 
 async def test_a_customer_who_was_down_rebuilds_every_bot_from_the_log(stage: Stage) -> None:

@@ -67,6 +67,22 @@ async def test_a_rotated_secret_leaves_the_old_one_a_day(house: OpenHouse) -> No
     assert rotated["old_secret_until"] == "2026-11-21T12:00:00Z"
 
 
+async def test_why_we_disabled_an_endpoint_outlasts_the_customers_disabling_it(
+    staged: Staged,
+) -> None:
+    endpoint_id = await staged.stage.listen()
+    staged.stage.world.faults.add("customer.webhooks", "410")
+    path = f"/v1/webhook-endpoints/{endpoint_id}"
+    await staged.door.post(f"{path}/test")
+    await staged.stage.settle()
+    ours = (await staged.door.get(path)).json()
+
+    theirs = (await staged.door.patch(path, {"status": "disabled"})).json()
+
+    assert (ours["disabled_reason"], ours["failing_since"]) == ("gone", "2026-11-23T12:00:00Z")
+    assert theirs == ours | {"updated_at": theirs["updated_at"]}
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
