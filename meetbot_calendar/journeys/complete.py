@@ -17,7 +17,7 @@ from meetbot_calendar.errors import GiveUp, InstallationFault, Missing, Tampered
 from meetbot_calendar.journeys import aftermath, finding
 from meetbot_calendar.journeys.ringing import ring_deliveries
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import bots
+from meetbot_calendar.storage import bots, orphans
 from tenants.identity import TenantId
 from tenants.storage import idempotency
 from tenants.storage.session import TenantSession
@@ -30,7 +30,18 @@ _TOLD: dict[str, BotMessage] = {
 }
 # What fleets call it when somebody in the meeting sends the bot away, or will not let it in.
 _REMOVED_BY_HOST = frozenset(
-    {"removed_by_host", "removed", "kicked", "denied_by_host", "request_to_join_denied"}
+    {
+        "removed_by_host",
+        "host_removed",
+        "removed",
+        "removed_from_meeting",
+        "bot_removed",
+        "kicked",
+        "evicted",
+        "ejected",
+        "denied_by_host",
+        "request_to_join_denied",
+    }
 )
 
 
@@ -85,7 +96,11 @@ async def _is_news(
     """Say whether it would change anything, so that repeats cost the fleet no question."""
     async with services.database.tenant(owner[0]) as session:
         bot = await bots.get(session, owner[1])
-    return bot is not None and _next(bot, report, notice.fleet_bot_id) is not None
+    if bot is None:
+        return False
+    if bot.status == "cancelled":
+        return _is_back(bot, report, notice.fleet_bot_id) or _must_return(bot, report)
+    return _next(bot, report, notice.fleet_bot_id) is not None
 
 
 async def _whole(services: Services, fleet_bot_id: str, report: Report) -> Report:
@@ -133,6 +148,8 @@ async def _write_down(
         if bot is None:
             raise Missing("there is no such bot")
         await _refuse_anothers(session, bot_id, report, now)
+        if bot.status == "cancelled":
+            return await _write_belated(session, bot, report, fleet_bot_id, now)
         status = _next(bot, report, fleet_bot_id)
         if status is None:
             return None
@@ -145,6 +162,52 @@ async def _write_down(
         after = _after(msgspec.structs.replace(bot, status=status), report)
         await _write(session, after, now)
         return await aftermath.tell(session, [*news, (_TOLD[report.kind], after)], now)
+
+
+async def _write_belated(
+    session: TenantSession, bot: Bot, report: Report, fleet_bot_id: str | None, now: datetime
+) -> tuple[EndpointId, ...] | None:
+    """Write what is heard of a bot that was cancelled, and stays so: nobody is told."""
+    if _must_return(bot, report):
+        values: dict[str, Any] = {"due_at": now}
+        if fleet_bot_id is not None:
+            values["recall_fleet_bot_id"] = fleet_bot_id
+        await bots.record(session, bot.id, values, now)
+        return ()
+    if not _is_back(bot, report, fleet_bot_id) or (kept := _kept(bot, report)) == bot:
+        return None
+    await bots.rewrite_content(session, bot.id, kept.content)
+    await bots.record(session, bot.id, {"duration_seconds": kept.duration_seconds}, now)
+    return ()
+
+
+def _must_return(bot: Bot, report: Report) -> bool:
+    """Say whether a bot is in a meeting that is to have none: its recall did not reach it."""
+    return report.kind == "joined" and bot.attempts > 0
+
+
+def _is_back(bot: Bot, report: Report, fleet_bot_id: str | None) -> bool:
+    """Say whether a bot that was called back may have brought what is not known yet.
+
+    Nothing is kept of what it brought from people who have been erased.
+    """
+    if report.kind != "completed" or bot.attempts == 0 or bot.reason == orphans.ERASED:
+        return False
+    is_ours = fleet_bot_id is None or bot.fleet_bot_id in (None, fleet_bot_id)
+    return is_ours and None in (bot.content.recording_url, bot.duration_seconds)
+
+
+def _kept(bot: Bot, report: Report) -> Bot:
+    """Take over what a bot brought that was called back; what it has brought before stays."""
+    said = bot.content
+    content = msgspec.structs.replace(
+        said,
+        recording_url=said.recording_url or report.recording_url,
+        transcript_url=said.transcript_url or report.transcript_url,
+    )
+    known = bot.duration_seconds
+    seconds = _seconds(bot, report) if known is None else known
+    return msgspec.structs.replace(bot, content=content, duration_seconds=seconds)
 
 
 async def _refuse_anothers(
@@ -171,15 +234,24 @@ def _after(bot: Bot, report: Report) -> Bot:
         transcript_url=report.transcript_url or bot.content.transcript_url,
         report_reason=report.reason or bot.content.report_reason,
     )
-    removed = report.kind == "failed" and report.reason in _REMOVED_BY_HOST
+    removed = (report.reason or "").lower() in _REMOVED_BY_HOST
     return msgspec.structs.replace(
         bot,
         content=content,
         stopped_by="host" if removed else bot.stopped_by,
         joined_at=report.at if report.kind == "joined" else bot.joined_at,
         completed_at=report.at if report.kind == "completed" else bot.completed_at,
-        duration_seconds=report.duration_seconds or bot.duration_seconds,
+        duration_seconds=_seconds(bot, report),
     )
+
+
+def _seconds(bot: Bot, report: Report) -> float | None:
+    """Say how long a bot recorded: as reported, or else from when it joined to when it was done."""
+    if report.duration_seconds is not None:
+        return report.duration_seconds
+    if bot.duration_seconds is not None or bot.joined_at is None or report.kind != "completed":
+        return bot.duration_seconds
+    return max(0.0, (report.at - bot.joined_at).total_seconds())
 
 
 async def _write(session: TenantSession, bot: Bot, now: datetime) -> None:

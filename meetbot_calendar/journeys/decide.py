@@ -23,6 +23,7 @@ from tenants.identity import (
     TenantContext,
     TenantId,
 )
+from tenants.storage import directory
 from tenants.storage.session import TenantSession
 
 _BATCH = 200
@@ -102,6 +103,27 @@ async def settle(
 
     The deliveries are the caller's to ring for, once that is committed.
     """
+    news = await _judge(session, judge, rows)
+    ids = [row.event.id for row in rows]
+    planned = await plan.plan(services, session, judge.tenant, ids, judge.now)
+    return Settled(effects=_effects(planned, news), deliveries=planned.deliveries)
+
+
+async def settle_all(
+    services: Services, session: TenantSession, rows: Sequence[EventRow], now: datetime
+) -> tuple[EndpointId, ...]:
+    """Decide events of several people, and plan their bots together; as ``settle``."""
+    for user_id in sorted({row.event.user_id for row in rows}):
+        judge = await load_judge(session, user_id, now)
+        await _judge(session, judge, [row for row in rows if row.event.user_id == user_id])
+    ids = [row.event.id for row in rows]
+    return (await plan.plan(services, session, await directory.get(session), ids, now)).deliveries
+
+
+async def _judge(
+    session: TenantSession, judge: Judge, rows: Sequence[EventRow]
+) -> list[StoredDecision]:
+    """Decide one person's events; returns what is new or different."""
     ids = [row.event.id for row in rows]
     overrides = await decisions.overrides_of(session, ids)
     decided = [_decided(judge, row, overrides.get(row.event.id)) for row in rows]
@@ -110,8 +132,7 @@ async def settle(
     await decisions.settle(session, judge.version, ids)
     if any(row.event.series_id is not None for row in rows):
         await series.stir(session, ids, judge.now)
-    planned = await plan.plan(services, session, judge.tenant, ids, judge.now)
-    return Settled(effects=_effects(planned, news), deliveries=planned.deliveries)
+    return news
 
 
 def _decided(judge: Judge, row: EventRow, override: Override | None) -> StoredDecision:

@@ -1,5 +1,6 @@
 """Gather everything that is stored of a person."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
@@ -59,7 +60,10 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
 async def export_user(
     services: Services, context: TenantContext, user_id: CalendarUserId
 ) -> Export:
-    """Gather everything, as it stands in one transaction; a grant is told to nobody."""
+    """Gather everything, as it stands in one transaction; a grant is told to nobody.
+
+    A bot that serves others too is told of with this person's events alone.
+    """
     async with services.database.tenant(context.tenant_id) as session:
         user = await person(session, context, user_id)
         now = services.clock.now()
@@ -68,6 +72,7 @@ async def export_user(
         bots = await _bots(session, user_id)
         said = await decisions.overrides_of(session, [row.event.id for row in events])
         ids = [bot.id for bot in bots]
+        own = {row.event.id for row in events}
         keys = await api_keys.of_user(session, user_id)
         return Export(
             exported_at=now,
@@ -80,10 +85,25 @@ async def export_user(
             series=await series.of_user(session, user_id),
             series_overrides=await series_overrides.of_user(session, user_id),
             bots=bots,
-            messages=tuple([m async for m in erasure.messages_of(session, user_id, ids)]),
+            messages=tuple(
+                [_own(m, user_id, own) async for m in erasure.messages_of(session, user_id, ids)]
+            ),
             api_keys=keys,
             audit_entries=await audit.of_person(session, user_id, [key.id for key in keys]),
         )
+
+
+def _own(message: Message, user_id: CalendarUserId, events: Collection[str]) -> Message:
+    """Take from a message of a bot that serves several what it says of another person."""
+    said = msgspec.json.decode(message.body)
+    data, event = said["data"], said["data"].get("event")
+    if event is None:
+        return message
+    if data["meetbot_calendar_user_id"] != user_id:
+        data |= {"meetbot_calendar_user_id": None, "customer_user_id": None}
+    if event["id"] not in events:
+        event["id"] = None
+    return msgspec.structs.replace(message, body=msgspec.json.encode(said))
 
 
 async def _rules(session: TenantSession, user_id: CalendarUserId) -> tuple[SavedRules, ...]:
@@ -113,7 +133,7 @@ async def _bots(session: TenantSession, user_id: CalendarUserId) -> tuple[Bot, .
     keyset = Keyset(limit=_BATCH)
     while True:
         page = await bot_lists.page(session, BotFilter(user_id=user_id), keyset)
-        found += await bot_lists.listed(session, page.rows)
+        found += await bot_lists.listed(session, page.rows, user_id)
         if not page.has_next:
             return tuple(found)
         keyset = Keyset(limit=_BATCH, edge=(found[-1].join_at, found[-1].id))

@@ -102,11 +102,12 @@ def _want(row: EventRow, decision: StoredDecision, override: Override | None) ->
     if span is None:
         raise ValueError("an event without times wants nothing")
     by_hand = override is not None and override.action == "record"
+    is_refused = override is not None and override.action == "skip"  # whatever was decided before
     return Want(
         event_id=event.id,
         user_id=event.user_id,
         keys=row.keys,
-        wanted=decision.action == "record" and not event.is_deleted,
+        wanted=decision.action == "record" and not event.is_deleted and not is_refused,
         start=span.start,
         end=span.end,
         platform=event.platform,
@@ -115,7 +116,7 @@ def _want(row: EventRow, decision: StoredDecision, override: Override | None) ->
         ical_uid=event.ical_uid,
         source=_SOURCES.get(decision.source, "rule"),
         rule=decision.content.rule,
-        reason=decision.reason,
+        reason="manual" if is_refused else decision.reason,
         by_hand_at=override.created_at if override is not None and by_hand else None,
         seen_at=event.updated_at,
         bot_config=decision.content.bot_config or {},

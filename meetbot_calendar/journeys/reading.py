@@ -20,7 +20,7 @@ from meetbot_calendar.journeys.paging import (
     watermark,
 )
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import bot_lists, bots, calendars, connections, event_lists
+from meetbot_calendar.storage import bot_lists, calendars, connections, event_lists
 from meetbot_calendar.storage.bot_lists import BotFilter
 from meetbot_calendar.storage.event_lists import NEVER, EventBot, EventFilter, ListedEvent
 from tenants.identity import CalendarUserId, TenantContext
@@ -119,19 +119,22 @@ async def read_event(
 async def list_bots(
     services: Services, context: TenantContext, which: BotFilter, wish: PageWish
 ) -> Listing[Bot]:
-    """List bots that the caller may see, the last to join first."""
+    """List bots that the caller may see, the last to join first.
+
+    A caller who is one person sees of each that person's events alone, whoever else it is for.
+    """
     place = place_of(wish, tuple[Instant, RowId], "bots", context.user_id, which)
     async with services.database.tenant(context.tenant_id) as session:
         page = await bot_lists.page(session, which, place.keyset)
-        found = await bot_lists.listed(session, page.rows)
+        found = await bot_lists.listed(session, page.rows, context.user_id)
     return listing(place, page, found, [(bot.join_at, bot.id) for bot in found])
 
 
 async def read_bot(services: Services, context: TenantContext, bot_id: BotId) -> Bot:
-    """Return one bot that the caller may see."""
+    """Return one bot as the caller may see it."""
     async with services.database.tenant(context.tenant_id) as session:
-        bot = await bots.get(session, bot_id)
-    if bot is None or (context.user_id is not None and context.user_id not in bot.user_ids):
+        bot = await bot_lists.one(session, bot_id, context.user_id)
+    if bot is None:
         raise Missing("There is no such bot.")
     return bot
 

@@ -28,16 +28,20 @@ async def recall(services: Services, bot: Bot) -> Literal["recalled", "later", "
             await services.fleet.recall(out)
     except (TryLater, InstallationFault) as trouble:
         after = trouble.after if isinstance(trouble, TryLater) else None
-        await _close(services, bot, again=after or _AGAIN)
+        await _close(services, bot, out, again=after or _AGAIN)
         return "later"
     except GiveUp:
-        await _close(services, bot, again=None)
+        await _close(services, bot, out, again=None)
         return "failed"
-    await _close(services, bot, again=None)
+    await _close(services, bot, out, again=None)
     return "recalled"
 
 
-async def _close(services: Services, bot: Bot, again: timedelta | None) -> None:
+async def _close(services: Services, bot: Bot, out: str | None, again: timedelta | None) -> None:
+    """Say when to try again, or that it is done; unless another bot has been named meanwhile.
+
+    A late answer, or a report, that names another has made that one due.
+    """
     now = services.clock.now()
     last = bot.end + (_OVERRUN if bot.reason == orphans.ERASED else _LONG_ENOUGH)
     due_at = None if again is None or now >= last else now + again
@@ -45,6 +49,9 @@ async def _close(services: Services, bot: Bot, again: timedelta | None) -> None:
     if due_at is None:
         values["recall_fleet_bot_id"] = None
     async with services.database.tenant(bot.tenant_id) as session:
+        await bots.get(session, bot.id, lock=True)
+        if await bots.recall_of(session, bot.id) not in (None, out):
+            return
         await bots.record(session, bot.id, values, now)
         if due_at is None:
             await orphans.bury(session, bot.id)

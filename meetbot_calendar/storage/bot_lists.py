@@ -42,10 +42,23 @@ async def page(session: TenantSession, which: BotFilter, keyset: Keyset) -> Page
     return await page_of(session, statement, order, keyset, descending=True)
 
 
-async def listed(session: TenantSession, rows: Sequence[Row[Any]]) -> tuple[Bot, ...]:
-    """Turn rows into bots, each with its events."""
+async def one(
+    session: TenantSession, bot_id: BotId, of: CalendarUserId | None = None
+) -> Bot | None:
+    """Return one bot; ``of``: as that person sees it, if it is for one of that person's events."""
+    rows = (await session.execute(select(bots).where(bots.c.id == bot_id))).all()
+    found = await listed(session, rows, of)
+    return next((bot for bot in found if of is None or bot.user_ids), None)
+
+
+async def listed(
+    session: TenantSession, rows: Sequence[Row[Any]], of: CalendarUserId | None = None
+) -> tuple[Bot, ...]:
+    """Turn rows into bots, each with its events; ``of``: with that person's own alone."""
     links: dict[str, list[Row[Any]]] = {row.id: [] for row in rows}
     statement = select(bot_events).where(bot_events.c.bot_id.in_(list(links)))
+    if of is not None:
+        statement = statement.where(bot_events.c.user_id == of)
     for link in await session.execute(statement.order_by(bot_events.c.event_id)):
         links[link.bot_id].append(link)
     return tuple(bot_of(session, row, links[row.id]) for row in rows)

@@ -39,13 +39,16 @@ async def _mark(session: TenantSession, whose: ColumnElement[bool], now: datetim
 async def undecided(
     session: TenantSession, user_id: CalendarUserId, limit: int
 ) -> tuple[EventRow, ...]:
-    """Return a person's events that are to be decided, soonest first; locks them."""
+    """Return a person's events that are to be decided, soonest first; locks them.
+
+    Others may still refer to them meanwhile: link a bot, or remember what a person said.
+    """
     statement = (
         joined()
         .where(events.c.user_id == user_id, events.c.decide_due_at.is_not(None))
         .order_by(events.c.start_at, events.c.id)
         .limit(limit)
-        .with_for_update(of=events, skip_locked=True)
+        .with_for_update(of=events, skip_locked=True, key_share=True)
     )
     return tuple(event_row(session, row) for row in await session.execute(statement))
 

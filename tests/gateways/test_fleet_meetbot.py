@@ -100,6 +100,32 @@ async def test_an_order_of_unknown_outcome_is_found_by_sending_the_very_same_aga
 
 
 @pytest.mark.parametrize(
+    ("body", "error", "code"),
+    [
+        (b"", OutcomeUnknown, "outcome_unknown"),
+        (b'{"code": "request_in_progress"}', OutcomeUnknown, "outcome_unknown"),
+        (b'{"error": {"code": "idempotency_conflict"}}', GiveUp, "idempotency_conflict"),
+        (b'{"code": "IDEMPOTENCY_CONFLICT", "id": "fb_8"}', GiveUp, "idempotency_conflict"),
+    ],
+)
+async def test_an_order_that_is_still_being_taken_is_not_given_up(
+    transport: Transport, body: bytes, error: type[MeetbotError], code: str
+) -> None:
+    async with fleet_that(transport, says(body, 409, {"retry-after": "3"})) as (fleet, _):
+        with pytest.raises(MeetbotError) as raised:
+            await fleet.find(ORDER)
+
+    found = raised.value
+    assert (type(found), found.code) == (error, code)
+    assert getattr(found, "after", None) == (timedelta(seconds=3) if error is not GiveUp else None)
+
+
+async def test_a_conflict_of_an_order_with_itself_may_name_the_bot(transport: Transport) -> None:
+    async with fleet_that(transport, says(b'{"id": "fb_9"}', 409)) as (fleet, _):
+        assert await fleet.find(ORDER) == "fb_9"
+
+
+@pytest.mark.parametrize(
     ("status", "error", "code"),
     [
         (408, TryLater, "fleet_busy"),

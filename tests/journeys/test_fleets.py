@@ -106,6 +106,25 @@ async def test_a_bot_that_a_person_cancels_is_called_back_and_its_end_changes_no
     assert await stage.told_of_bots() == [*ALL[:3], "bot.cancelled"]
 
 
+async def test_what_a_cancelled_bot_recorded_is_fetched_though_its_recall_came_too_late(
+    stage: Stage,
+) -> None:
+    await left(stage)
+    stage.world.faults.add(f"{stage.fleet_end}.bots", "503", times=-1)
+    await stage.pass_time(MINUTE)
+    (bot,) = await stage.bots()
+
+    await steer.cancel_bot(stage.services, stage.context, bot.id)
+    await run(stage)
+
+    (after,) = await stage.bots()
+    (made,) = stage.fleet.bots.values()
+    link = LINKS.get(stage.fleet_end)
+    assert (after.status, after.stopped_by, after.duration_seconds) == ("cancelled", "person", 60.0)
+    assert after.content.recording_url == (link.format(made.id) if link else None)
+    assert await stage.told_of_bots() == [*ALL[:3], "bot.cancelled"]
+
+
 async def test_a_bot_that_the_host_would_not_let_in_is_remembered_as_such(stage: Stage) -> None:
     stage.world.faults.add(f"{stage.fleet_end}.reports", "fail", reason="removed_by_host")
     await left(stage)

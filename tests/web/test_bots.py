@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
+from meetbot_calendar.calendars.model import Provider
 from tenants.storage import users
-from tests.journeys.stage import MEET
+from tests.journeys.stage import ANN, BOB, MEET
 from tests.web.house import Json
 from tests.web.staged import RECORD_ALL, Staged
 
@@ -81,6 +82,71 @@ async def test_a_bot_is_moved_and_set_by_hand(staged: Staged) -> None:
 
     assert changed["join_at"] == "2026-11-23T12:50:00Z"
     assert (past.status_code, past.json()["errors"][0]["pointer"]) == (422, "/join_at")
+
+
+async def test_a_bot_shows_what_was_set_by_hand_over_what_its_rule_set(staged: Staged) -> None:
+    await staged.meet("Kick-off", hours=1, link=MEET)
+    ann = await staged.ann()
+    set_so = {"bot_config": {"bot_name": "Rule", "x": 1}}
+    rule = {"name": "All", "when": True, "action": "record"} | set_so
+    await staged.door.put(f"/v1/calendar/users/{ann}/rules", {"rules": [rule]})
+    (before,) = (await staged.door.get("/v1/bots")).json()["results"]
+    path = f"/v1/bots/{before['id']}"
+
+    changed = (await staged.door.patch(path, {"bot_config": {"bot_name": "Eve"}})).json()
+    read = (await staged.door.get(path)).json()
+    (listed,) = (await staged.door.get("/v1/bots")).json()["results"]
+    export = (await staged.door.get(f"/v1/calendar/users/{ann}/export")).json()
+
+    (exported,) = export["bots"]
+    assert before["bot_config"] == {"bot_name": "Rule", "x": 1}
+    assert changed["bot_config"] == {"bot_name": "Eve", "x": 1}
+    assert [read, listed, exported] == [changed] * 3
+
+
+async def test_a_person_neither_sees_nor_stops_what_is_anothers_of_a_shared_bot(
+    staged: Staged,
+) -> None:
+    staged.stage.hold_meeting(ANN, "Kick-off", timedelta(hours=1), BOB)
+    ann = await staged.stage.onboard(Provider.GOOGLE, ANN)
+    bob = await staged.stage.onboard(Provider.OUTLOOK, BOB, "bob")
+    (bot,) = (await staged.door.get("/v1/bots")).json()["results"]
+    hers, his = await staged.person_key(ann), await staged.person_key(bob)
+    path = f"/v1/bots/{bot['id']}"
+
+    (listed,) = (await his.get("/v1/bots")).json()["results"]
+    read = (await his.get(path)).json()
+    export = await his.get(f"/v1/calendar/users/{bob}/export")
+    stopped = await his.delete(path)
+    gone = await his.get(path)
+    after = (await hers.get(path)).json()
+
+    (exported,) = export.json()["bots"]
+    assert [row["meetbot_calendar_user_ids"] for row in (listed, read, exported)] == [[bob]] * 3
+    assert {event_id for row in (listed, read, exported) for event_id in row["event_ids"]} < set(
+        bot["event_ids"]
+    )
+    assert [name for name in (ann, '"ann"', *after["event_ids"]) if name in export.text] == []
+    assert (stopped.status_code, stopped.json()["status"]) == (200, "cancelled")
+    assert (stopped.json()["meetbot_calendar_user_ids"], gone.status_code) == ([bob], 404)
+    assert (after["status"], after["meetbot_calendar_user_ids"]) == ("scheduled", [ann])
+
+
+async def test_a_tenants_key_cancels_for_the_person_it_names_or_else_for_all(
+    staged: Staged,
+) -> None:
+    staged.stage.hold_meeting(ANN, "Kick-off", timedelta(hours=1), BOB)
+    await staged.stage.onboard(Provider.GOOGLE, ANN)
+    bob = await staged.stage.onboard(Provider.OUTLOOK, BOB, "bob")
+    (bot,) = (await staged.door.get("/v1/bots")).json()["results"]
+    path = f"/v1/bots/{bot['id']}"
+
+    await staged.door.delete(path, X_Customer_User_Id="ann")
+    named = (await staged.door.get(path)).json()
+    unnamed = (await staged.door.delete(path)).json()
+
+    assert (named["status"], named["meetbot_calendar_user_ids"]) == ("scheduled", [bob])
+    assert unnamed["status"] == "cancelled"
 
 
 async def test_a_cancelled_bot_stays_cancelled(staged: Staged) -> None:

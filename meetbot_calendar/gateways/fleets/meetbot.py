@@ -19,14 +19,15 @@ from meetbot_calendar.errors import (
     OutcomeUnknown,
     TryLater,
 )
-from meetbot_calendar.gateways.fleets.refusals import GONE, trouble
-from meetbot_calendar.gateways.transport import Answer, Transport
+from meetbot_calendar.gateways.fleets.refusals import GONE, refusal_code, trouble
+from meetbot_calendar.gateways.transport import Answer, Transport, retry_after
 
 _TIME_LIMIT = 15.0
 _MAX_BYTES = 64 * 1024
 
 _UNTOLD = frozenset({404, 405, 410, 501})
 _CONFLICT = 409
+_ANOTHER = "idempotency_conflict"  # the key stands for another order
 _OVER = GONE | {_CONFLICT}
 _PLACE = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
 
@@ -79,7 +80,19 @@ class MeetbotFleet:
 
     async def send(self, order: Order) -> str:
         """Send one bot and return the fleet's id for it."""
-        answer = await self._transport.request(
+        return _taken(await self._ordered(order))
+
+    async def find(self, order: Order) -> str | None:
+        """Send it once more: under the same key the fleet names the bot that it already has.
+
+        While it is still taking the first, it may refuse the second: then nothing is known yet.
+        """
+        answer = await self._ordered(order)
+        is_taking = answer.status == _CONFLICT and refusal_code(answer) != _ANOTHER
+        return _being_taken(answer) if is_taking else _taken(answer)
+
+    async def _ordered(self, order: Order) -> Answer:
+        return await self._transport.request(
             "POST",
             self._bots,
             headers={
@@ -91,16 +104,6 @@ class MeetbotFleet:
             timeout=_TIME_LIMIT,
             max_bytes=_MAX_BYTES,
         )
-        if not answer.is_success:
-            raise _refused(answer)
-        try:
-            return answer.read(_Accepted).id
-        except (TryLater, GiveUp) as error:
-            raise OutcomeUnknown("the fleet took the bot but did not say its id") from error
-
-    async def find(self, order: Order) -> str | None:
-        """Send it once more: under the same key the fleet names the bot that it already has."""
-        return await self.send(order)
 
     async def recall(self, fleet_bot_id: str) -> None:
         """Call a bot back. One that is gone or done is fine."""
@@ -160,6 +163,24 @@ def _report(said: _ReportBody, message_id: str | None = None) -> Report:
     )
 
 
+def _taken(answer: Answer) -> str:
+    if not answer.is_success:
+        raise _refused(answer)
+    try:
+        return answer.read(_Accepted).id
+    except (TryLater, GiveUp) as error:
+        raise OutcomeUnknown("the fleet took the bot but did not say its id") from error
+
+
+def _being_taken(answer: Answer) -> str:
+    """Read a conflict of an order with itself, which may name the bot."""
+    try:
+        return answer.read(_Accepted).id
+    except (TryLater, GiveUp) as error:
+        detail = "the fleet is still taking the bot (409)"
+        raise OutcomeUnknown(detail, after=retry_after(answer)) from error
+
+
 def _written(order: Order) -> bytes:
     """Write the order with sorted keys: sent again from our rows, it is the same to the byte."""
     fields = msgspec.structs.asdict(order)
@@ -170,7 +191,7 @@ def _written(order: Order) -> bytes:
 
 def _refused(answer: Answer) -> MeetbotError:
     if answer.status == _CONFLICT:
-        return GiveUp("the fleet has another bot under this key (409)", code="idempotency_conflict")
+        return GiveUp("the fleet has another bot under this key (409)", code=_ANOTHER)
     return trouble(answer)
 
 

@@ -83,7 +83,7 @@ def bot_view(bot: Bot) -> BotView:
         join_at=utc(bot.join_at),
         event_ids=bot.event_ids,
         meetbot_calendar_user_ids=bot.user_ids,
-        bot_config=said.bot_config,
+        bot_config=said.bot_config | said.hand_config,
         dispatched_at=utc_or_none(bot.dispatched_at),
         joined_at=utc_or_none(bot.joined_at),
         completed_at=utc_or_none(bot.completed_at),
@@ -151,10 +151,19 @@ async def change_bot(
     return bot_view(bot)
 
 
-@delete("/{bot_id:str}", status_code=200)
-async def cancel_bot(services: Given, context: Caller, bot_id: FromPath[BotId]) -> BotView:
-    """Cancel a bot for good; one that is out already is called back."""
-    bot = await steer.cancel_bot(services, context, bot_id)
+@delete("/{bot_id:str}", status_code=200, dependencies={"named": Provide(named_user)})
+async def cancel_bot(
+    services: Given,
+    context: Caller,
+    bot_id: FromPath[BotId],
+    named: NamedDependency[SkipValidation[CalendarUserId | None]],
+) -> BotView:
+    """Cancel a bot for good; one that is out already is called back.
+
+    For a person whom the request names, or its key is bound to: what others want of it stays.
+    """
+    bound = msgspec.structs.replace(context, user_id=named)
+    bot = await steer.cancel_bot(services, bound, bot_id)
     await accounts.note(services, context, "bot.cancelled", bot_id)
     return bot_view(bot)
 
