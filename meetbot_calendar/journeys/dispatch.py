@@ -74,11 +74,13 @@ class Sorted(msgspec.Struct, frozen=True, kw_only=True):
 async def fire(services: Services, departing: Sequence[Departing]) -> tuple[Dispatched, ...]:
     """Do what is due for held bots of any tenants, whose truth is read as it stands now.
 
-    One tenant's trouble does not touch the others'; the first is raised when all is done.
+    One tenant's trouble does not touch the others'; the first is raised when all is done. Of a bot
+    that was taken twice, for its plan changed in between, the last hold is the one that stands.
     """
-    held = [each.held for each in departing]
+    last = {each.held.bot_id: each for each in departing}
+    held = [each.held for each in last.values()]
     async with heartbeat.kept(services, partial(_prolong, services, held), heartbeat.QUICK):
-        return await _fire(services, departing)
+        return await _fire(services, tuple(last.values()))
 
 
 async def _prolong(services: Services, held: Sequence[Held], until: datetime) -> None:

@@ -319,6 +319,22 @@ async def test_a_bot_is_held_once(stage: Stage) -> None:
     assert again == ()
 
 
+async def test_a_bot_that_was_taken_anew_as_its_plan_changed_leaves_once(stage: Stage) -> None:
+    held = await due(stage)
+    (bot,) = await stage.bots()
+    taking = (stage.services, stage.context.tenant_id, [bot.id], AT_ONCE)
+    first = await dispatch.hold(*taking)
+    edits.edit(stage.world, held.id, title="Weekly, renamed")
+    await resync(stage)
+    second = await dispatch.hold(*taking)
+
+    outcomes = await fired(stage, *first, *second)
+
+    assert (len(first), len(second), outcomes) == (1, 1, ["dispatched"])
+    assert len(stage.world.journal.find("/fleet/bots")) == 1
+    assert [order["metadata"]["title"] for order in stage.ordered] == ["Weekly, renamed"]
+
+
 async def test_who_holds_a_bot_too_long_may_not_fire_it(stage: Stage) -> None:
     await due(stage)
     slow = await taken(stage)
