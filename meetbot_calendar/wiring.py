@@ -47,6 +47,7 @@ log = structlog.get_logger("keys")
 
 API_OPENS: tuple[KeyPurpose, ...] = ("content",)  # people's grants are the worker's to open
 _CONNECTIONS = 12
+_TO_A_PROVIDER = 50  # connections
 _TEND_EVERY = 5.0  # real seconds
 
 
@@ -80,7 +81,9 @@ async def open_services(
         stack.push_async_callback(keyring.close)
         await stack.enter_async_context(_kept_briefly(keyring, clock))
         lanes = Lanes(address_of(settings.fleet, settings.fleet_url))
-        transport = await stack.enter_async_context(open_transport(lanes=lanes))
+        transport = await stack.enter_async_context(
+            open_transport(lanes=[lanes, *_lanes_to_providers(settings)])
+        )
         poster = await stack.enter_async_context(
             open_endpoints(allow_private=settings.allow_private_webhooks)
         )
@@ -103,6 +106,12 @@ async def open_services(
             house=_house(settings, clock),
             limits=limits,
         )
+
+
+def _lanes_to_providers(settings: Settings) -> tuple[Lanes, ...]:
+    """Return connections to the two APIs that calendars are read from."""
+    urls = (settings.google_api_url, settings.graph_url)
+    return tuple(Lanes(url, most=_TO_A_PROVIDER) for url in urls)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ shaking hands, is done before; h11 writes and reads the messages, one at a time 
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,8 +22,14 @@ _FRESH = 4.0  # seconds: below the 5 s after which many servers hang up on who s
 _OPENED_TOGETHER = 50
 _CONNECT = 5.0
 _CHUNK = 64 * 1024
+_PLAIN = re.compile(r"[!-~]+")
 
 Headers = Iterable[tuple[str, str]]
+
+
+def leads_elsewhere(url: str) -> bool:
+    """Say whether a name in a path, which may be a stranger's, would lead out of it."""
+    return bool({".", ".."} & set(url.partition("?")[0].split("/")))
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -51,8 +58,9 @@ class Lanes:
         self._sweeping: asyncio.TimerHandle | None = None
 
     def lead_to(self, url: str) -> bool:
-        """Say whether a request to this address may use them."""
-        return url.startswith(self._beneath)
+        """Say whether a request to this address may use them, just as it is spelt."""
+        is_plain = url.startswith(self._beneath) and _PLAIN.fullmatch(url) is not None
+        return is_plain and not leads_elsewhere(url)
 
     async def warm(self, many: int) -> None:
         """Have as many connections open as requests will leave at once, or as many as there may be.

@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode
 
 import httpx
 import msgspec
 
 from meetbot_calendar.errors import GiveUp, OutcomeUnknown, TryLater
-from meetbot_calendar.gateways.lanes import Lanes
+from meetbot_calendar.gateways.lanes import Lanes, leads_elsewhere
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_WAIT = timedelta(days=30)
@@ -69,16 +70,16 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Transport:
     """Sends requests and reads bounded answers. Statuses are the caller's to judge.
 
-    ``lanes`` are connections kept ready for one host, which requests to it use.
+    ``lanes`` are connections kept for one host each, which requests to it use: they cost a tenth.
     """
 
     def __init__(
         self,
         client: httpx.AsyncClient,  # noqa: TID251 - the one file
-        lanes: Lanes | None = None,
+        lanes: Sequence[Lanes] = (),
     ) -> None:
         self._client = client
-        self._lanes = lanes
+        self._lanes = tuple(lanes)
 
     async def request(
         self,
@@ -100,9 +101,11 @@ class Transport:
         sent at all.
         """
         body = _Body(json, content, form)
-        if self._lanes is not None and self._lanes.lead_to(url) and not (params or form):
+        lanes = None if form else next((each for each in self._lanes if each.lead_to(url)), None)
+        if lanes is not None:
+            target = _with(url, params)
             return await _by(
-                self._lanes, method, url, headers, body, time_limit=timeout, max_bytes=max_bytes
+                lanes, method, target, headers, body, time_limit=timeout, max_bytes=max_bytes
             )
         course = _Course()
         try:
@@ -126,7 +129,7 @@ class Transport:
         params: Params | None,
         body: "_Body",
     ) -> httpx.Request:
-        if {".", ".."} & set(url.partition("?")[0].split("/")):
+        if leads_elsewhere(url):
             raise httpx.InvalidURL("a name of theirs would lead to another place")
         target = httpx.URL(url)
         if params:
@@ -149,7 +152,7 @@ class Transport:
 
 @asynccontextmanager
 async def open_transport(
-    over: httpx.AsyncBaseTransport | None = None, lanes: Lanes | None = None
+    over: httpx.AsyncBaseTransport | None = None, lanes: Sequence[Lanes] = ()
 ) -> AsyncIterator[Transport]:
     """Open the client, and close it in the end. ``over`` stands in for the network in tests."""
     for name in ("httpx", "httpcore"):  # they log whole URLs at INFO, and headers at DEBUG
@@ -165,8 +168,8 @@ async def open_transport(
         try:
             yield Transport(client, lanes)
         finally:
-            if lanes is not None:
-                lanes.close()
+            for each in lanes:
+                each.close()
 
 
 def retry_after(answer: Answer, now: datetime | None = None) -> timedelta | None:
@@ -210,6 +213,17 @@ def _header_lines(headers: Mapping[str, str] | None, body: _Body) -> dict[str, s
     if body.json is not None:
         sent["content-type"] = "application/json"
     return sent | {name.lower(): value for name, value in (headers or {}).items()}
+
+
+def _with(url: str, params: Params | None) -> str:
+    """Add parameters to an address, in the place of any of their names that it has."""
+    if not params:
+        return url
+    given = list(params.items() if isinstance(params, Mapping) else params)
+    bare, _, query = url.partition("?")
+    named = {name for name, _ in given}
+    kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in named]
+    return f"{bare}?{urlencode([*kept, *given])}"
 
 
 async def _by(

@@ -18,7 +18,7 @@ from tests.loopback import FarEnd, Heard, Script, answer, listening, says
 async def fleet(script: Script, most: int = 50) -> AsyncIterator[tuple[Transport, Lanes, FarEnd]]:
     async with listening(script) as end:
         lanes = Lanes(f"{end.url}/fleet", most=most)
-        async with open_transport(lanes=lanes) as transport:
+        async with open_transport(lanes=[lanes]) as transport:
             yield transport, lanes, end
 
 
@@ -103,7 +103,7 @@ async def test_what_was_asked_and_not_answered_has_an_unknown_outcome(script: Sc
 async def test_a_host_that_cannot_be_reached_was_not_asked() -> None:
     url = f"http://127.0.0.1:{free_port()}/fleet"
     lanes = Lanes(url)
-    async with open_transport(lanes=lanes) as transport:
+    async with open_transport(lanes=[lanes]) as transport:
         await lanes.warm(3)
         with pytest.raises(MeetbotError) as raised:
             await transport.request("POST", f"{url}/bots?token=hush")
@@ -152,3 +152,37 @@ async def test_only_what_lies_beneath_the_fleets_address_uses_its_connections() 
     assert lanes.lead_to("https://fleet.example/v1/bots")
     assert not lanes.lead_to("https://fleet.example/v10/bots")
     assert not lanes.lead_to("https://fleet.example.evil.test/v1/bots")
+
+
+@pytest.mark.parametrize(
+    ("asked", "params", "target"),
+    [
+        ("/fleet/events", {"a": "x y", "b": "ü&="}, "/fleet/events?a=x+y&b=%C3%BC%26%3D"),
+        ("/fleet/events?a=1&c=2", {"a": "3"}, "/fleet/events?c=2&a=3"),
+        ("/fleet/events?token=a%2Bb%3D", None, "/fleet/events?token=a%2Bb%3D"),
+    ],
+)
+async def test_parameters_join_those_of_the_address(
+    asked: str, params: dict[str, str] | None, target: str
+) -> None:
+    async with fleet(says(b"{}")) as (transport, _, end):
+        await transport.request("GET", f"{end.url}{asked}", params=params)
+
+    assert [heard.target for heard in end.heard] == [target]
+
+
+async def test_an_address_that_must_be_spelt_otherwise_goes_the_other_way() -> None:
+    async with fleet(says(b"{}")) as (transport, lanes, end):
+        odd = [f"{end.url}/fleet/{name}" for name in ("a b", "\u00fc", "a\tb")]
+        await transport.request("GET", odd[0])
+
+    assert [lanes.lead_to(url) for url in odd] == [False, False, False]
+    assert [heard.target for heard in end.heard] == ["/fleet/a%20b"]
+
+
+async def test_a_name_that_would_lead_to_another_place_is_not_asked_for() -> None:
+    async with fleet(says(b"{}")) as (transport, _, end):
+        with pytest.raises(GiveUp):
+            await transport.request("GET", f"{end.url}/fleet/../admin")
+
+    assert end.heard == []

@@ -269,7 +269,8 @@ async def set_stage(
             await through(doors[0])(heard, writer)
 
         near = await stack.enter_async_context(listening(product))
-        lanes = Lanes(f"{far.url}/fleet")
+        paths = ("fleet", "google/calendar/v3", "microsoft/graph/v1.0")
+        lanes = [Lanes(f"{far.url}/{path}") for path in paths]
         transport = await stack.enter_async_context(open_transport(plainly(), lanes))
         engine = open_engine(database_url, pool_size=5)
         stack.push_async_callback(engine.dispose)
