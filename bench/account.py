@@ -11,9 +11,9 @@ from rich.table import Table
 Json = dict[str, Any]
 ON_TIME = timedelta(milliseconds=250)
 AFTERMATH = {  # for how long a trouble may make bots late
+    "fleet.bots": timedelta(seconds=15),
     "PostgreSQL restarted": timedelta(seconds=6),
     "worker killed": timedelta(seconds=8),  # a calendar that was being read is read anew after 6 s
-    "fleet.bots": timedelta(seconds=15),
     "Valkey": timedelta(seconds=3),
     "fleet.reports": timedelta(0),
     "customer.webhooks": timedelta(0),

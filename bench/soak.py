@@ -36,6 +36,7 @@ from meetbot_calendar.storage.migrations import migrate
 
 WORKERS = 3
 LEAD = 8.0
+STAYS = 30.0
 CUSTOMERS = ("acme", "other")
 PEOPLE = (("google", "ann@acme.example"), ("outlook", "bob@acme.example"))
 Json = dict[str, Any]
@@ -113,7 +114,9 @@ async def set_up(soak: Soak, operator: str) -> None:
         url = f"{soak.sandbox}/customer/webhooks/{name}"
         endpoint = await soak.ask("POST", "/v1/webhook-endpoints", {"url": url, "events": ["*"]})
         await soak.play(f"/customer/webhooks/{name}/secret", {"secret": endpoint["secret"]})
-    await soak.play("/sandbox/fleet/config", {"join_delay_seconds": 1, "recording_seconds": 4})
+    # A bot stays until its meeting can no longer be edited: whoever is to be called back is there.
+    stays = {"join_delay_seconds": 1, "recording_seconds": STAYS}
+    await soak.play("/sandbox/fleet/config", stays)
     for provider, email in PEOPLE:
         await soak.play("/sandbox/people", {"provider": provider, "email": email})
         wish = {"customer_user_id": email}
@@ -256,7 +259,7 @@ async def run(soak: Soak, operator: str) -> None:
 
 async def quiet(soak: Soak) -> None:
     """Wait until every meeting is over and nothing is on its way, or ten minutes have passed."""
-    last = max(held.start for held in soak.ledger.meetings) + timedelta(seconds=40)
+    last = max(held.start for held in soak.ledger.meetings) + timedelta(seconds=10 + STAYS)
     await asyncio.sleep(max(0.0, (last - now()).total_seconds()))
     until = now() + timedelta(minutes=10)
     while now() < until:
