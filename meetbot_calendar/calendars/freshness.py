@@ -28,13 +28,14 @@ _WATCH_MARGIN = timedelta(days=2)
 class SyncOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """How the sync that just ended went. ``failures`` counts those in a row, this one included.
 
-    ``retry_after`` is what the provider asked for; ``departures`` when the first
-    of the calendar's waiting bots leave.
+    ``retry_after`` is what the provider asked for; ``will_pass`` says that the trouble may be over
+    at any time; ``departures`` when the first of the calendar's waiting bots leave.
     """
 
     status: ConnectionStatus = "active"
     failures: int = 0
     retry_after: timedelta | None = None
+    will_pass: bool = False
     departures: tuple[datetime, ...] = ()
 
 
@@ -47,7 +48,8 @@ def next_sync(
     if outcome.failures == 0:
         due = next_turn(now, interval, phase)
     else:
-        due = now + backoff(outcome.failures, interval=interval, phase=phase)
+        wait = backoff(outcome.failures, interval=interval, phase=phase)
+        due = now + (min(wait, interval) if outcome.will_pass else wait)
     looks = (last_look(departure, now, phase) for departure in outcome.departures)
     due = min([due, *(look for look in looks if look is not None)])
     if outcome.retry_after is not None:  # what the provider asks for, no haste of ours undercuts

@@ -3,12 +3,14 @@
 from datetime import datetime
 
 from meetbot_calendar.calendars.model import Calendar, CalendarId
+from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.errors import Missing, Refused
+from meetbot_calendar.journeys import rounds
 from meetbot_calendar.journeys.acting import person
 from meetbot_calendar.journeys.reading import CalendarState, calendar_state
-from meetbot_calendar.journeys.ringing import ring_calendars, ring_decide
+from meetbot_calendar.journeys.ringing import ring_calendars, ring_decide, ring_deliveries
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import calendars, events, selections
+from meetbot_calendar.storage import calendars, selections
 from tenants.identity import CalendarUserId, TenantContext
 from tenants.storage import audit
 from tenants.storage.session import TenantSession
@@ -24,6 +26,7 @@ async def select(
 ) -> CalendarState:
     """Have a calendar synced, or no more; what is no longer synced is no longer shown."""
     now = services.clock.now()
+    told: tuple[EndpointId, ...] = ()
     async with services.database.tenant(context.tenant_id) as session:
         await person(session, context, user_id)
         calendar = await calendars.get(session, calendar_id)
@@ -33,10 +36,11 @@ async def select(
             detail = "This calendar shows when its owner is busy and nothing else."
             raise Refused(detail, code="no_details_shown")
         if selected != calendar.selected:
-            await _turn(session, calendar, selected=selected, now=now)
             action = "calendar.selected" if selected else "calendar.deselected"
             await audit.write(session, now, by=context, action=action, target=calendar_id)
+            told = await _turn(session, calendar, selected=selected, now=now)
         changed = await calendars.get(session, calendar_id)
+    await ring_deliveries(services, context.tenant_id, told)
     if selected:
         await ring_calendars(services, context.tenant_id, [calendar_id])
     else:
@@ -46,9 +50,9 @@ async def select(
 
 async def _turn(
     session: TenantSession, calendar: Calendar, *, selected: bool, now: datetime
-) -> None:
+) -> tuple[EndpointId, ...]:
     if selected:
         await selections.take_up(session, calendar.id, now)
-    else:
-        await calendars.retire(session, calendar.id)
-        await events.withdraw_calendar(session, calendar.id, calendar.user_id, now)
+        return ()
+    await calendars.retire(session, calendar.id)
+    return await rounds.withdraw(session, calendar, now)

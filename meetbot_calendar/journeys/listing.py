@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 import msgspec
 
 from meetbot_calendar.calendars.model import Calendar, ConnectionId, Grant, ListedCalendar
+from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.errors import CalendarGone, GiveUp, MeetbotError, TryLater
-from meetbot_calendar.journeys import grants, restraint
-from meetbot_calendar.journeys.ringing import ring_calendars, ring_decide
+from meetbot_calendar.journeys import grants, restraint, rounds
+from meetbot_calendar.journeys.ringing import ring_calendars, ring_decide, ring_deliveries
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import (
     calendar_lists,
@@ -40,13 +41,14 @@ async def refresh(services: Services, lease: Lease, grant: Grant) -> bool:
     """List an account's calendars again: new ones are synced, lost ones let go.
 
     False where the list cannot be had: that disturbs nobody, and it is asked for again; but what
-    is wrong with the grant is raised.
+    is wrong with the grant is raised, and so is that the account is to be left alone for a while.
     """
     of = lease.calendar
     try:
         listed = await services.providers[of.provider].calendars(grant)
     except TryLater as busy:
-        await restraint.hold(services, of, busy)
+        if restraint.binds(busy):
+            raise
         return False
     except (CalendarGone, GiveUp):
         return False
@@ -65,6 +67,7 @@ async def _take_over(
     services: Services, of: Calendar, listed: tuple[ListedCalendar, ...], digest: str
 ) -> None:
     now = services.clock.now()
+    told: list[EndpointId] = []
     async with services.database.tenant(of.tenant_id) as session:
         connection = await connections.get(session, of.connection_id)
         if connection is None:
@@ -72,9 +75,10 @@ async def _take_over(
         await connections.remember_listing(session, connection.id, digest, now)
         fresh = await calendar_lists.save_listed(session, connection, listed, now)
         for lost in await calendar_lists.out_of_sight(session, connection.id, listed):
-            await events.withdraw_calendar(session, lost.id, lost.user_id, now)
             await calendars.retire(session, lost.id, out_of_sight=True)
+            told += await rounds.withdraw(session, lost, now)
     await ring_calendars(services, of.tenant_id, fresh)
+    await ring_deliveries(services, of.tenant_id, told)
 
 
 async def check_gone(services: Services, calendar: Calendar) -> None:
@@ -87,8 +91,9 @@ async def check_gone(services: Services, calendar: Calendar) -> None:
         return
     async with services.database.tenant(calendar.tenant_id) as session:
         now = services.clock.now()
-        await events.withdraw_calendar(session, calendar.id, calendar.user_id, now)
         await calendars.forget_cursor(session, calendar.id)
+        told = await rounds.withdraw(session, calendar, now)
+    await ring_deliveries(services, calendar.tenant_id, told)
     await ring_decide(services, calendar.tenant_id, calendar.user_id)
 
 

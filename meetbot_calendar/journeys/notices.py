@@ -69,10 +69,11 @@ async def _ring(services: Services, rung: Rung, notices: tuple[Notice, ...]) -> 
         if not meant:
             return
         await calendars.ring(session, watch.calendar_id, now)
-        unwell = any(notice.kind in ("removed", "reauthorize") for notice in meant)
-        if unwell:
-            await calendars.set_push(session, watch.calendar_id, "lost", now)
-    await _wake(services, rung, watch.calendar_id, unwell=unwell)
+        unwell = {notice.kind for notice in meant} & {"removed", "reauthorize"}
+        if unwell:  # what waits to be authorised again stands, and is renewed (providers.md 7.4)
+            is_lost = "removed" in unwell
+            await calendars.watch_at(session, watch.calendar_id, now, is_lost=is_lost)
+    await _wake(services, rung, watch.calendar_id, unwell=bool(unwell))
 
 
 async def _wake(services: Services, rung: Rung, calendar_id: CalendarId, *, unwell: bool) -> None:

@@ -11,9 +11,14 @@ from meetbot_calendar.storage import calendars
 _GUESSED = "quota_exceeded"
 
 
+def binds(busy: TryLater) -> bool:
+    """Say whether the account as a whole is to be left alone for as long as was said."""
+    return busy.after is not None and busy.code != _GUESSED
+
+
 async def hold(services: Services, calendar: Calendar, busy: TryLater) -> None:
     """Ask nothing of the calendar's account before the provider wants to be asked again."""
-    if busy.after is None or busy.code == _GUESSED:
+    if busy.after is None or not binds(busy):
         return
     until = services.clock.now() + freshness.obeyed(busy.after)
     async with services.database.tenant(calendar.tenant_id) as session:

@@ -91,6 +91,18 @@ async def write(
     return counts, told
 
 
+async def withdraw(
+    session: TenantSession, calendar: Calendar, now: datetime
+) -> tuple[EndpointId, ...]:
+    """Show no more of a calendar that is no longer read, and tell so. Call it last."""
+    gone = await events.standing_in(session, calendar.id)
+    if not gone:
+        return ()
+    seq = await events.next_seq(session, calendar.user_id)
+    await events.remove(session, gone, seq, now)
+    return await _tell(session, calendar, (), gone, seq, now)
+
+
 async def _add(
     session: TenantSession, calendar: Calendar, changes: Sequence[Change], seq: int, now: datetime
 ) -> tuple[EventId, ...]:

@@ -13,6 +13,7 @@ from meetbot_calendar.errors import (
     AccessExpired,
     CalendarGone,
     CursorExpired,
+    InstallationFault,
     MeetbotError,
     ReconnectNeeded,
     TryLater,
@@ -40,7 +41,8 @@ class _Overtaken(Exception):
 class SyncedCalendar(msgspec.Struct, frozen=True, kw_only=True):
     """What a round did to one calendar; ``error`` says why it could not, ``code`` in one word.
 
-    ``full`` says that it was listed whole; ``gap_seconds`` how old our picture of it had become.
+    ``full`` says that it was listed whole; ``gap_seconds`` how old our picture of it had become;
+    ``is_ours`` that the error is the installation's, which its operator alone can mend.
     """
 
     calendar_id: CalendarId
@@ -54,6 +56,7 @@ class SyncedCalendar(msgspec.Struct, frozen=True, kw_only=True):
     deleted: int = 0
     code: str | None = None
     error: str | None = None
+    is_ours: bool = False
 
 
 async def sync(
@@ -77,8 +80,12 @@ async def sync(
             return await _work(services, lease, now)
     except MeetbotError as error:
         await _set_back(services, tenant_id, lease, error)
-        synced = nothing_new(lease.calendar)
-        return msgspec.structs.replace(synced, code=error.code, error=error.detail)
+        return msgspec.structs.replace(
+            nothing_new(lease.calendar),
+            code=error.code,
+            error=error.detail,
+            is_ours=isinstance(error, InstallationFault),
+        )
     except KEYS_AWAY:
         async with services.database.bare(tenant_id) as bare:
             await calendar_leases.let_go(bare, lease)
@@ -220,6 +227,7 @@ async def _set_back(
             status="needs_reauth" if connection is None else connection.status,
             failures=calendar.failures + 1,
             retry_after=error.after if isinstance(error, TryLater) else None,
+            will_pass=isinstance(error, (TryLater, InstallationFault)),
         )
         due_at = _next_due(services, calendar, outcome, now)
         setback = Setback(code=error.code, detail=error.detail, due_at=due_at)

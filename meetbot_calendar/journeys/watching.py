@@ -139,10 +139,18 @@ async def _renew_or_make(
     outcome: Outcome = "active" if kept is None else "renewed"
     if kept is None:
         kept = await _make(services, calendar, grant)
+        await _look_again(services, calendar)
     await _stop(services, calendar, grant, [old for old in known if old.id != kept.id])
     renew_at = freshness.renew_watch_at(services.clock.now(), kept.expires_at)
     await _settle(services, calendar, "active", renew_at)
     return outcome, kept
+
+
+async def _look_again(services: Services, calendar: Calendar) -> None:
+    """Have a calendar read: what changed while nobody watched it is told by no notice."""
+    async with services.database.tenant(calendar.tenant_id) as session:
+        await calendars.ring(session, calendar.id, services.clock.now())
+    await services.wakeups.ring("sync", calendar.tenant_id, calendar.id)
 
 
 async def _renewed(

@@ -1,9 +1,9 @@
 """Who is at work on a calendar: a lease to read it, and how the round went."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import DateTime, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, DateTime, bindparam, case, func, or_, select, update
 
 from meetbot_calendar.calendars.model import (
     Calendar,
@@ -72,6 +72,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     deleted: int
 
 
+_RUNG_AGAIN = timedelta(seconds=5)
 _other = calendars.alias("other")
 _first = calendars.alias("first")
 _busy_mailbox = (
@@ -229,7 +230,12 @@ async def finish(session: TenantSession, lease: Lease, progress: Progress) -> bo
 
 
 async def fail(session: TenantSession, lease: Lease, setback: Setback, now: datetime) -> None:
-    """Record a failed round: why, and when to try again."""
+    """Record a failed round: why, and when to try again; soon, where it was rung meanwhile."""
+    rung = calendars.c.ring != lease.ring
+    due_at: ColumnElement[datetime] | None = None
+    if setback.due_at is not None:
+        soon = min(setback.due_at, now + _RUNG_AGAIN)
+        due_at = case((rung, soon), else_=setback.due_at)
     await session.execute(
         update(calendars)
         .where(calendars.c.id == lease.calendar.id, calendars.c.lease_id == lease.lease_id)
@@ -242,8 +248,8 @@ async def fail(session: TenantSession, lease: Lease, setback: Setback, now: date
             failures=calendars.c.failures + 1,
             error_code=setback.code,
             error_detail=setback.detail,
-            due_at=setback.due_at,
-            is_urgent=False,
+            due_at=due_at,
+            is_urgent=rung,
             lease_id=None,
             lease_until=None,
             updated_at=now,

@@ -221,6 +221,14 @@ async def set_push(
     )
 
 
+async def watch_at(
+    session: TenantSession, calendar_id: CalendarId, at: datetime, *, is_lost: bool
+) -> None:
+    """Have a calendar's watch looked after at an instant."""
+    values = {"push_due_at": at} | ({"push": "lost"} if is_lost else {})
+    await session.execute(update(calendars).where(calendars.c.id == calendar_id).values(values))
+
+
 async def due(
     session: SweepSession, now: datetime, limit: int
 ) -> Sequence[tuple[TenantId, CalendarId]]:

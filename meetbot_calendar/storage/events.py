@@ -197,18 +197,12 @@ async def withdraw_connection(session: TenantSession, connection: Connection, no
     return len(found)
 
 
-async def withdraw_calendar(
-    session: TenantSession, calendar_id: CalendarId, user_id: CalendarUserId, now: datetime
-) -> int:
-    """Mark a calendar's events as deleted; returns how many there were."""
+async def standing_in(session: TenantSession, calendar_id: CalendarId) -> list[EventId]:
+    """Name all events of a calendar that stand."""
     statement = select(events.c.id).where(
         events.c.calendar_id == calendar_id, events.c.is_deleted.is_(False)
     )
-    found = [EventId(row.id) for row in await session.execute(statement)]
-    if found:
-        seq = await next_seq(session, user_id)
-        await remove(session, found, seq, now)
-    return len(found)
+    return [EventId(row.id) for row in await session.execute(statement)]
 
 
 async def named(

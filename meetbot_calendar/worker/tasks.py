@@ -172,6 +172,8 @@ def _count(outcome: object) -> None:
 def _count_sync(synced: SyncedCalendar) -> None:
     kind = "full" if synced.full else "incremental"
     telemetry.SYNC_ROUNDS.labels(synced.provider, kind, synced.code or "ok").inc()
+    if synced.is_ours:
+        log.error("installation fault: the operator must act", detail=synced.error)
     if synced.code is not None:
         telemetry.PROVIDER_ERRORS.labels(synced.provider, synced.code).inc()
     if synced.gap_seconds is not None:

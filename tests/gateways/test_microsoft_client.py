@@ -825,6 +825,7 @@ async def test_a_post_that_is_no_notice_is_tampered_with(microsoft: Microsoft, b
         (403, {"code": "ErrorAccessDenied"}, "account", ReconnectNeeded),
         (400, {"code": "ErrorInvalidIdMalformed"}, "calendar", GiveUp),
         (400, {"code": "InvalidRequest"}, "subscription", InstallationFault),
+        (404, {"code": "ErrorItemNotFound"}, "subscription", TryLater),
         (400, "odd", "account", GiveUp),
     ],
 )

@@ -59,7 +59,7 @@ async def test_killed_anywhere_it_is_finished_by_asking_again(
             assert len(watches(stage)) == 1, fuse.effects
         if len(fuse.effects) < at:
             break
-    assert at == 7
+    assert at == 8
 
 
 async def test_the_worker_leaves_watching_to_who_connects_and_does_it_if_that_one_dies(

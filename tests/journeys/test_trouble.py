@@ -11,7 +11,7 @@ from meetbot_calendar.journeys.grants import fresh
 from meetbot_calendar.sandbox import edits
 from tests.journeys.stage import ANN, PEOPLE, Stage
 from tests.journeys.test_sync import second_calendar
-from tests.journeys.trouble import EVENTS, READS, TOKENS, asked, silence, while_reading
+from tests.journeys.trouble import EVENTS, LISTS, READS, TOKENS, asked, silence, while_reading
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -44,6 +44,57 @@ async def test_throttling_is_obeyed_to_the_second(stage: Stage) -> None:
     (due,) = await stage.look(DUE, now=stage.now)
     (calendar,) = (await stage.calendars(user_id)).values()
     assert (float(due), calendar.failures, await health(stage)) == (1234.0, 1, ["active"])
+
+
+async def test_who_asks_us_to_wait_for_the_list_is_not_asked_for_the_events(stage: Stage) -> None:
+    provider, email = PEOPLE[1]
+    await stage.onboard(provider, email)
+    silence(stage)
+    stage.world.faults.add(LISTS[provider], "429", retry_after=1234)
+    before = asked(stage, READS[provider])
+
+    await stage.pass_time(POLL)
+
+    (due,) = await stage.look(DUE, now=stage.now)
+    assert (float(due), asked(stage, READS[provider]) - before) == (1234.0, 0)
+
+
+@both
+async def test_an_outage_however_long_is_over_within_one_poll(
+    stage: Stage, provider: Provider, email: str
+) -> None:
+    await stage.onboard(provider, email)
+    silence(stage)
+    stage.world.faults.add(EVENTS[provider], "503_json", times=-1)
+    for _ in range(40):
+        await stage.pass_time(POLL / 2)
+    stage.world.faults.clear()
+    silence(stage)
+    stage.hold_meeting(email, "New", 5 * HOUR)
+
+    await stage.pass_time(POLL)
+
+    assert await stage.titles() == ["New"]
+
+
+async def test_a_notice_that_comes_as_a_round_fails_is_followed_within_seconds(
+    stage: Stage,
+) -> None:
+    provider, email = PEOPLE[0]
+    user_id = await stage.onboard(provider, email)
+    stage.world.clock.advance(POLL)
+    stage.world.faults.add(EVENTS[provider], "503_json")
+    (calendar,) = (await stage.calendars(user_id)).values()
+
+    async def ring() -> None:
+        stage.hold_meeting(email, "New", 5 * HOUR)
+        await stage.hear()
+
+    slow = while_reading(stage, provider, ring, call="calendars")
+    await sync.sync(slow.services, stage.context.tenant_id, calendar.id)
+    (due,) = await stage.look(DUE, now=stage.now)
+
+    assert float(due) == 5.0
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,40 @@ async def test_a_watch_whose_answer_was_lost_is_replaced(
     assert await stage.look("select count(*) from watches") == [1]
 
 
+async def test_a_subscription_that_waits_to_be_authorised_again_is_renewed_and_not_remade(
+    stage: Stage,
+) -> None:
+    provider, email = PEOPLE[1]
+    await stage.onboard(provider, email)
+    (watch,) = watches(stage)
+    before = len(stage.world.journal.find("/subscriptions"))
+
+    send_lifecycle(stage.world, watch, "reauthorizationRequired")
+    await stage.hear()
+    meanwhile = await push(stage)
+    await stage.settle()
+
+    asked = list(stage.world.journal.find("/subscriptions"))[before:]
+    assert (meanwhile, [each.method for each in asked]) == (["active"], ["PATCH"])
+    assert [each.id for each in watches(stage)] == [watch.id]
+
+
+@both
+async def test_what_changed_while_nobody_watched_is_read_once_a_watch_is_made(
+    stage: Stage, provider: Provider, email: str
+) -> None:
+    stage.world.faults.add(WATCHES[provider], "503_json")
+    await stage.onboard(provider, email)
+    stage.hold_meeting(email, "Unheard", 5 * HOUR)
+    await stage.hear()
+    unheard = await stage.titles()
+    await stage.look("update calendars set due_at = due_at + interval '1 day' returning 1")
+
+    await stage.pass_time(POLL)
+
+    assert (unheard, await push(stage), await stage.titles()) == ([], ["active"], ["Unheard"])
+
+
 @pytest.mark.parametrize("event", ["subscriptionRemoved", "reauthorizationRequired"])
 async def test_a_subscription_that_graph_ends_or_pauses_is_made_well(
     stage: Stage, event: str
@@ -173,11 +207,12 @@ async def test_a_wrong_secret_is_taken_and_changes_nothing(
 ) -> None:
     await stage.onboard(provider, email)
     (watch,) = watches(stage)
+    before = await stage.look("select sum(ring) from calendars")
 
     status = await notice(stage, watch, token_of(watch), "forged")
 
     assert (status, await stage.look(DUE, now=stage.now)) == (202, [])
-    assert await stage.look("select sum(ring) from calendars") == [1]
+    assert await stage.look("select sum(ring) from calendars") == before
 
 
 @both

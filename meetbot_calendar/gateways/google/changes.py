@@ -3,8 +3,15 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
-from meetbot_calendar.calendars.model import ChangePage, FetchedEvent, RemovedEvent, Window
+from meetbot_calendar.calendars.model import (
+    ChangePage,
+    FetchedEvent,
+    RemovedEvent,
+    SeriesTruth,
+    Window,
+)
 from meetbot_calendar.calendars.provider import CalendarRef
+from meetbot_calendar.errors import CursorExpired, GiveUp
 from meetbot_calendar.gateways.google import wire
 from meetbot_calendar.gateways.rounds import Limits
 from meetbot_calendar.gateways.untrusted import Json
@@ -30,11 +37,18 @@ class Rounds:
         token: str | None = ""
         while token is not None:
             turns.turn(token)
-            body = await self._ask(params | ({"pageToken": token} if token else {}))
-            page = wire.event_page(body, calendar)
+            page = await self._page(calendar, params | ({"pageToken": token} if token else {}))
             token = page.page_token
             end = None if token else page.sync_token or cursor
             yield _within(page, window, end) if cursor else _whole(page, end)
+
+    async def _page(self, calendar: CalendarRef, params: Mapping[str, str]) -> wire.EventPage:
+        try:
+            return wire.event_page(await self._ask(params), calendar)
+        except GiveUp as refusal:
+            if "syncToken" not in params:
+                raise
+            raise CursorExpired("Google does not take the sync position") from refusal
 
 
 def _bounds(window: Window) -> dict[str, str]:
@@ -61,6 +75,11 @@ def _within(page: wire.EventPage, window: Window, cursor: str | None) -> ChangeP
         events=tuple(event for event in page.events if event.platform_id not in beyond),
         removed=page.removed
         + tuple(RemovedEvent(platform_id=each, series_id=beyond[each]) for each in sorted(beyond)),
+        series=tuple(
+            SeriesTruth(series_id=event.platform_id, platform_ids=frozenset())
+            for event in page.events
+            if event.series_id is None  # it may have been a series before
+        ),
         cursor=cursor,
     )
 

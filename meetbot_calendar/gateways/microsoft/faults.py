@@ -143,6 +143,8 @@ def _unauthorised(answer: Answer) -> MeetbotError:
 def _shut_out(about: About, said: str) -> MeetbotError:
     if about == "calendar":
         return CalendarGone(f"Microsoft no longer shows this calendar to the account ({said})")
+    if about == "subscription":  # of this calendar alone; the account's other calls tell its own
+        return TryLater(f"Microsoft lets nobody subscribe to this calendar now ({said})")
     detail = f"Microsoft refuses the account's calendars ({said}): connect it again"
     return ReconnectNeeded(detail)
 

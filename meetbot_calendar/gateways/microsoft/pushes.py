@@ -113,7 +113,7 @@ async def _clear(mailbox: Mailbox, resource: str) -> None:
 
 
 def _same(left: str, right: str) -> bool:
-    return left.strip("/") == right.strip("/")
+    return left.strip("/").casefold() == right.strip("/").casefold()
 
 
 def _resource(calendar: CalendarRef) -> str:
