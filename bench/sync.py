@@ -227,6 +227,7 @@ async def hold(bench: Bench, of: Person, number: int) -> None:
     services, tenant_id = bench.services, bench.context.tenant_id
     template = await of.calendar()
     grant = await grants.fresh(services, bench.context, template.connection_id)
+    sealer = await grants.sealer(services, tenant_id)
     listed = ListedCalendar(
         platform_id=template.platform_id, name="Ann", access_role="owner", is_primary=True
     )
@@ -244,7 +245,7 @@ async def hold(bench: Bench, of: Person, number: int) -> None:
                     account=Account(key=f"held-{each}", email=PEOPLE[of.provider]),
                     scopes=(),
                     client_id="bench",
-                    sealed_grant=await grants.seal(services, tenant_id, connection_id, grant),
+                    sealed_grant=grants.sealed(sealer, connection_id, grant),
                 ),
                 now,
             )
@@ -271,6 +272,14 @@ async def at_rest(bench: Bench, template: Calendar) -> None:
             "length": timedelta(seconds=FOR),
         }
         await session.execute(text(statement), given)
+        await session.execute(
+            text(
+                "update connections c set listing_digest = t.listing_digest,"
+                " listed_at = cast(:begin as timestamptz) - interval '5 minutes'"
+                " from connections t where t.id = :template and c.id <> t.id"
+            ),
+            {"begin": given["begin"], "template": template.connection_id},
+        )
 
 
 async def held(bench: Bench, of: Person, number: int, table: Table) -> None:
