@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
@@ -93,7 +94,10 @@ async def open_bench() -> AsyncIterator[Bench]:
     sandbox = f"http://127.0.0.1:{port}"
     environ = at_sandbox(sandbox)
     async with open_house(environ) as (services, state), Http(timeout=30) as http:
-        with process("sandbox", "--port", str(port), environ=environ):
+        with (  # a world of its own, or the next run begins where this one ends
+            TemporaryDirectory(prefix="meetbot-bench-") as folder,
+            process("sandbox", "--port", str(port), environ=environ | {"MEETBOT_DATA_DIR": folder}),
+        ):
             await until_up(http, f"{sandbox}/sandbox")
             bench = Bench(services, http, sandbox, state.app_url)
             await bench.begin()
