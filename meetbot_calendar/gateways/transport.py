@@ -70,7 +70,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Transport:
     """Sends requests and reads bounded answers. Statuses are the caller's to judge.
 
-    ``lanes`` are connections kept for one host each, which requests to it use: they cost a tenth.
+    ``lanes`` are connections kept for one host each, which requests to it use: they cost less.
     """
 
     def __init__(

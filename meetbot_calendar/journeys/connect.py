@@ -68,7 +68,8 @@ async def begin(services: Services, context: TenantContext, wish: ConnectWish) -
     )
     async with services.database.tenant(context.tenant_id) as session:
         user, _ = await users.ensure(session, wish.customer_user_id, now)
-        if wish.attributes is not None and wish.attributes != user.attributes:
+        is_told_more = wish.attributes not in (None, user.attributes)
+        if wish.attributes is not None and is_told_more:
             content = users.UserContent(attributes=wish.attributes, bot_config=user.bot_config)
             await users.save_content(session, user.id, content, now)
             await event_marks.mark_user(session, user.id, now)  # rules may read them
@@ -81,7 +82,8 @@ async def begin(services: Services, context: TenantContext, wish: ConnectWish) -
             redirect_url=wish.redirect_url,
         )
         expires_at = await consents.remember(session, hash_of(state), pending, now=now)
-    await ring_decide(services, context.tenant_id, user.id)
+    if is_told_more:
+        await ring_decide(services, context.tenant_id, user.id)
     return ConsentLink(url=consent.url, expires_at=expires_at)
 
 
