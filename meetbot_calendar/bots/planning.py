@@ -149,13 +149,14 @@ def _set_by_hand(draft: Bot, bot: Bot, settings: Settings) -> Bot:
 def _blocks(ended: Bot, draft: Bot, asked_at: datetime | None) -> bool:
     """Say whether what happened forbids another bot, but for a person's later wish.
 
-    A meeting put off to after the end of the one that was served, missed or failed is a new one.
+    What was served or failed, or was ended by a person or the host, stays so wherever its meeting
+    is moved to; one that was missed was never tried, and is when it is put off to after its end.
     """
     if asked_at is not None and asked_at > ended.updated_at:
         return False
-    if ended.stopped_by is not None:
+    if ended.stopped_by is not None or ended.status in {"completed", "failed"}:
         return True
-    return ended.status != "cancelled" and draft.start < ended.end
+    return ended.status == "missed" and draft.start < ended.end
 
 
 def _adjust(bot: Bot, draft: Bot, asked_at: datetime | None, settings: Settings) -> list[Step]:

@@ -295,7 +295,7 @@ def test_what_a_person_set_stands_when_a_meeting_is_wanted_again() -> None:
     [
         ({"status": "cancelled"}, None),  # what was set is no longer set
         ({"status": "cancelled", "content": SET_BY_HAND, "stopped_by": "person"}, NOON),
-        ({"status": "completed", "content": SET_BY_HAND}, None),
+        ({"status": "completed", "content": SET_BY_HAND}, NOON),
         ({"status": "cancelled", "content": SET_BY_HAND}, NOON),  # who asks anew says it anew
     ],
 )
@@ -351,8 +351,15 @@ def test_a_person_who_asked_before_is_served_once() -> None:
     assert reconcile([want], [ended], settings()) == ()
 
 
-def test_a_served_meeting_that_is_put_off_to_another_day_is_a_new_one() -> None:
-    ended = make_bot(status="completed", start=NOON - timedelta(hours=1))
+@pytest.mark.parametrize("status", ["completed", "failed"])
+def test_a_meeting_that_was_served_stays_so_on_the_day_it_is_put_off_to(status: str) -> None:
+    ended = make_bot(status=status, start=NOON - timedelta(hours=1))
+
+    assert reconcile([make_want(start=NOON + timedelta(days=1))], [ended], settings()) == ()
+
+
+def test_a_meeting_whose_bot_was_missed_has_another_when_it_is_put_off() -> None:
+    ended = make_bot(status="missed", start=NOON - timedelta(hours=2))
     want = make_want(start=NOON + timedelta(days=1))
 
     assert told(reconcile([want], [ended], settings())) == [("bot.scheduled", "scheduled", False)]
