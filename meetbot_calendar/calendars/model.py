@@ -76,15 +76,21 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListedCalendar(msgspec.Struct, frozen=True, kw_only=True):
-    """A calendar as the provider lists it."""
+    """A calendar as the provider lists it; ``hidden`` is one that its person does not look at."""
 
     platform_id: str
     name: str
     access_role: AccessRole
     is_primary: bool = False
     is_shared: bool = False
+    hidden: bool = False
     timezone: str | None = None
     background_color: str | None = None
+
+    @property
+    def is_synced_unasked(self) -> bool:
+        """Say whether it is synced without anybody's choice: it shows details, and is looked at."""
+        return self.access_role != "free_busy_reader" and not self.hidden
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -218,11 +224,13 @@ class WatchReceipt(msgspec.Struct, frozen=True, kw_only=True):
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A provider's "something changed": which watch rang, and what kind of ring it was.
 
-    ``secret`` is what the sender showed; comparing it is the receiver's duty.
+    ``secret`` is what the sender showed; comparing it is the receiver's duty. ``resource_id`` is
+    what Google says it watches; Microsoft does not.
     """
 
     platform_watch_id: str
     secret: str | None
+    resource_id: str | None = None
     kind: Literal["changed", "established", "missed", "removed", "reauthorize"] = "changed"
 
     def __repr__(self) -> str:

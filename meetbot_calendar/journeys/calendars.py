@@ -4,7 +4,7 @@ from datetime import datetime
 
 from meetbot_calendar.calendars.model import Calendar, CalendarId
 from meetbot_calendar.deliveries.model import EndpointId
-from meetbot_calendar.errors import Missing, Refused
+from meetbot_calendar.errors import Missing
 from meetbot_calendar.journeys import rounds
 from meetbot_calendar.journeys.acting import person
 from meetbot_calendar.journeys.reading import CalendarState, calendar_state
@@ -32,9 +32,6 @@ async def select(
         calendar = await calendars.get(session, calendar_id)
         if calendar is None or calendar.user_id != user_id:
             raise Missing("There is no such calendar.")
-        if selected and calendar.access_role == "free_busy_reader":
-            detail = "This calendar shows when its owner is busy and nothing else."
-            raise Refused(detail, code="no_details_shown")
         if selected != calendar.selected:
             action = "calendar.selected" if selected else "calendar.deselected"
             await audit.write(session, now, by=context, action=action, target=calendar_id)
@@ -54,5 +51,5 @@ async def _turn(
     if selected:
         await selections.take_up(session, calendar.id, now)
         return ()
-    await calendars.retire(session, calendar.id)
+    await calendars.retire(session, calendar.id, now)
     return await rounds.withdraw(session, calendar, now)

@@ -73,9 +73,10 @@ async def _take_over(
         if connection is None:
             return
         await connections.remember_listing(session, connection.id, digest, now)
+        gone = await calendar_lists.out_of_sight(session, connection.id, listed)
         fresh = await calendar_lists.save_listed(session, connection, listed, now)
-        for lost in await calendar_lists.out_of_sight(session, connection.id, listed):
-            await calendars.retire(session, lost.id, out_of_sight=True)
+        for lost in gone:
+            await calendars.retire(session, lost.id, now, out_of_sight=True)
             told += await rounds.withdraw(session, lost, now)
     await ring_calendars(services, of.tenant_id, fresh)
     await ring_deliveries(services, of.tenant_id, told)

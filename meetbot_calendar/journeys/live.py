@@ -1,12 +1,13 @@
 """Ask the providers themselves, now: what a person's accounts show, whatever we have stored."""
 
 import asyncio
+from collections.abc import Mapping
 
 import msgspec
 
 from meetbot_calendar.calendars.model import Connection, ConnectionId, ListedCalendar, Provider
 from meetbot_calendar.errors import MeetbotError
-from meetbot_calendar.journeys import errands, grants
+from meetbot_calendar.journeys import errands, grants, restraint
 from meetbot_calendar.journeys.acting import person
 from meetbot_calendar.journeys.errands import Errand
 from meetbot_calendar.journeys.scope import Scope
@@ -26,16 +27,15 @@ class LiveAccount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LiveCalendars(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person's accounts show; ``unselected`` are calendars that are not synced."""
+    """What a person's accounts show; ``known`` says which calendars are synced and which not."""
 
     accounts: tuple[LiveAccount, ...]
-    unselected: frozenset[tuple[str, str]]
+    known: Mapping[tuple[str, str], bool]
 
     def is_selected(self, account: LiveAccount, listed: ListedCalendar) -> bool:
-        """Say whether a calendar is synced; one not seen before will be, if it shows details."""
-        if (account.connection.id, listed.platform_id) in self.unselected:
-            return False
-        return listed.access_role != "free_busy_reader"
+        """Say whether a calendar is synced; of one not seen before, whether it will be."""
+        name = (account.connection.id, listed.platform_id)
+        return self.known.get(name, listed.is_synced_unasked)
 
 
 async def list_calendars(
@@ -54,7 +54,7 @@ async def list_calendars(
     found = await asyncio.gather(*(_ask(services, context, each, gate) for each in accounts))
     return LiveCalendars(
         accounts=tuple(found),
-        unselected=frozenset((c.connection_id, c.platform_id) for c in stored if not c.selected),
+        known={(c.connection_id, c.platform_id): c.selected for c in stored},
     )
 
 
@@ -68,8 +68,13 @@ class Account(msgspec.Struct, frozen=True):
 async def _list(
     services: Services, context: TenantContext, account: Account
 ) -> tuple[ListedCalendar, ...]:
-    provider = services.providers[account.provider]
-    return await grants.spend(services, context, account.connection_id, provider.calendars)
+    provider, connection_id = services.providers[account.provider], account.connection_id
+    return await restraint.ask(
+        services,
+        context.tenant_id,
+        connection_id,
+        lambda: grants.spend(services, context, connection_id, provider.calendars),
+    )
 
 
 LISTING = Errand(kind="calendars", question=Account, answer=tuple[ListedCalendar, ...], do=_list)

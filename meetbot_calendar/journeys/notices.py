@@ -83,9 +83,13 @@ async def _wake(services: Services, rung: Rung, calendar_id: CalendarId, *, unwe
 
 
 def _is_meant(notice: Notice, watch: Watch) -> bool:
-    """Say whether a notice shows the watch's own secret, and its own id where that is known."""
+    """Say whether a notice shows the watch's own secret, and its own ids where they are known."""
     if notice.secret is None or notice.kind == "established":
         return False
     if not hmac.compare_digest(hash_of(notice.secret), watch.secret_hash):
         return False
-    return watch.receipt is None or watch.receipt.platform_watch_id == notice.platform_watch_id
+    if watch.receipt is None:
+        return True
+    known, told = watch.receipt.resource_id, notice.resource_id
+    is_resource = known is None or told is None or known == told
+    return is_resource and watch.receipt.platform_watch_id == notice.platform_watch_id

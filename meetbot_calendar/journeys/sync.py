@@ -233,7 +233,7 @@ async def _set_back(
         setback = Setback(code=error.code, detail=error.detail, due_at=due_at)
         await calendar_leases.fail(session, lease, setback, now)
     if isinstance(error, TryLater):
-        await restraint.hold(services, calendar, error)
+        await restraint.hold(services, tenant_id, calendar.connection_id, error)
     if isinstance(error, CalendarGone):
         await listing.check_gone(services, calendar)
 

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -29,7 +30,7 @@ _AGAIN = timedelta(hours=6)
 _SOON = timedelta(minutes=5)
 _PATIENCE = 60.0  # seconds before another worker may try the same calendar
 
-Outcome = Literal["active", "renewed", "unsupported", "lost", "idle"]
+Outcome = Literal["active", "renewed", "unsupported", "lost", "stopped", "idle"]
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +51,7 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def watch(services: Services, tenant_id: TenantId, calendar_id: CalendarId) -> Outcome:
-    """Make or renew a calendar's watch where it is time to.
+    """Make or renew a calendar's watch where it is time to; stop it where it is not synced.
 
     A provider that refuses for good is remembered as ``unsupported``; any other refusal leaves the
     push ``lost``, is tried again later, and takes nothing from polling.
@@ -67,10 +68,8 @@ async def watch(services: Services, tenant_id: TenantId, calendar_id: CalendarId
         known = await watches.of_calendar(session, calendar_id)
     if calendar is None or not due:
         return "idle"
-    watched = await _attended(
-        services, calendar, now, _look_after(services, context, calendar, known)
-    )
-    return watched.outcome
+    work = _look_after(services, context, calendar, known)
+    return (await _attended(services, calendar, now, work)).outcome
 
 
 async def watch_with(services: Services, calendar: Calendar, grant: Grant) -> Watched:
@@ -87,7 +86,10 @@ async def watch_with(services: Services, calendar: Calendar, grant: Grant) -> Wa
 
 
 async def _attended(
-    services: Services, calendar: Calendar, now: datetime, work: Awaitable[tuple[Outcome, Kept]]
+    services: Services,
+    calendar: Calendar,
+    now: datetime,
+    work: Awaitable[tuple[Outcome, Kept | None]],
 ) -> Watched:
     """Do the work, or settle what its refusal means for the calendar."""
     push: Literal["unsupported", "lost"] = "lost"
@@ -99,7 +101,7 @@ async def _attended(
     except (ReconnectNeeded, Missing) as refusal:
         error = refusal.detail
     except TryLater as busy:
-        await restraint.hold(services, calendar, busy)
+        await restraint.hold(services, calendar.tenant_id, calendar.connection_id, busy)
         due_at, error = now + (busy.after or _SOON), busy.detail
     except MeetbotError as fault:
         due_at, error = now + _AGAIN, fault.detail
@@ -111,13 +113,23 @@ async def _attended(
 
 async def _look_after(
     services: Services, context: TenantContext, calendar: Calendar, known: tuple[Watch, ...]
-) -> tuple[Outcome, Kept]:
+) -> tuple[Outcome, Kept | None]:
+    work = _renew_or_make if calendar.selected else _give_up
     return await grants.spend(
         services,
         context,
         calendar.connection_id,
-        lambda grant: _renew_or_make(services, calendar, grant, known),
+        lambda grant: work(services, calendar, grant, known),
     )
+
+
+async def _give_up(
+    services: Services, calendar: Calendar, grant: Grant, known: tuple[Watch, ...]
+) -> tuple[Outcome, None]:
+    for each in known:
+        await _stop(services, calendar, grant, each)
+    await _settle(services, calendar, "lost", None)
+    return "stopped", None
 
 
 async def _settle(
@@ -127,12 +139,12 @@ async def _settle(
     due_at: datetime | None,
 ) -> None:
     async with services.database.tenant(calendar.tenant_id) as session:
-        await calendars.set_push(session, calendar.id, push, due_at)
+        await calendars.set_push(session, calendar, push, due_at)
 
 
 async def _renew_or_make(
     services: Services, calendar: Calendar, grant: Grant, known: tuple[Watch, ...]
-) -> tuple[Outcome, Kept]:
+) -> tuple[Outcome, Kept | None]:
     """Leave the calendar with one watch; until then it stays due, should we die on the way."""
     newest = next((watch for watch in known if watch.receipt is not None), None)
     kept = await _renewed(services, calendar, grant, newest) if newest else None
@@ -140,7 +152,10 @@ async def _renew_or_make(
     if kept is None:
         kept = await _make(services, calendar, grant)
         await _look_again(services, calendar)
-    await _stop(services, calendar, grant, [old for old in known if old.id != kept.id])
+    for old in known:
+        if old.id != kept.id:
+            with suppress(MeetbotError):  # its notices still find their calendar until it runs out
+                await _stop(services, calendar, grant, old)
     renew_at = freshness.renew_watch_at(services.clock.now(), kept.expires_at)
     await _settle(services, calendar, "active", renew_at)
     return outcome, kept
@@ -208,17 +223,12 @@ async def _kept(
     )
 
 
-async def _stop(services: Services, calendar: Calendar, grant: Grant, old: list[Watch]) -> None:
-    """Stop the watches that the new one replaces; one we cannot stop runs out by itself."""
-    provider = services.providers[calendar.provider]
-    for watch_row in old:
-        if watch_row.receipt is not None:
-            try:
-                await provider.unwatch(grant, watch_row.receipt)
-            except MeetbotError:
-                continue  # kept, so that its notices still find their calendar until it runs out
-        async with services.database.tenant(calendar.tenant_id) as session:
-            await watches.drop(session, watch_row.id)
+async def _stop(services: Services, calendar: Calendar, grant: Grant, old: Watch) -> None:
+    """Stop a watch, and forget it; one that cannot be stopped runs out by itself."""
+    if old.receipt is not None:
+        await services.providers[calendar.provider].unwatch(grant, old.receipt)
+    async with services.database.tenant(calendar.tenant_id) as session:
+        await watches.drop(session, old.id)
 
 
 def reference(calendar: Calendar) -> CalendarRef:

@@ -19,8 +19,6 @@ from meetbot_calendar.storage.tables import calendars
 from tenants.identity import new_id
 from tenants.storage.session import TenantSession
 
-_NO_DETAILS = "free_busy_reader"
-
 
 async def save_listed(
     session: TenantSession,
@@ -31,8 +29,8 @@ async def save_listed(
     """Write the calendars that an account shows; returns those that are to be synced from now on.
 
     What is as it was writes nothing. One that lets us see more or less than before is read whole:
-    Graph's changes do not tell of it. Calendars that show only who is busy hold no meetings one
-    could join: they are listed, and not selected until they show more.
+    Graph's changes do not tell of it. Calendars that show only who is busy, and those that their
+    person has hidden, are listed, and not selected until somebody does or they show more.
     """
     statement = select(calendars).where(calendars.c.connection_id == connection.id)
     known = {row.platform_id: row for row in await session.execute(statement)}
@@ -41,7 +39,7 @@ async def save_listed(
         row = known.get(entry.platform_id)
         if row is None:
             fresh += await _add(session, connection, entry, now)
-        elif row.out_of_sight and entry.access_role != _NO_DETAILS:
+        elif row.out_of_sight and entry.is_synced_unasked:
             await _write(session, row, _listed_values(entry, now) | _from_the_beginning(now))
             fresh.append(CalendarId(row.id))
         elif _differs(row, entry):
@@ -54,7 +52,7 @@ async def save_listed(
 async def _add(
     session: TenantSession, connection: Connection, entry: ListedCalendar, now: datetime
 ) -> list[CalendarId]:
-    wanted = entry.access_role != _NO_DETAILS
+    wanted = entry.is_synced_unasked
     values = _listed_values(entry, now)
     statement = (
         upsert(calendars)
@@ -119,14 +117,21 @@ def _from_the_beginning(now: datetime) -> dict[str, Any]:
     }
 
 
+_NO_DETAILS = "free_busy_reader"
+
+
 async def out_of_sight(
     session: TenantSession, connection_id: ConnectionId, listed: Sequence[ListedCalendar]
 ) -> tuple[Calendar, ...]:
-    """Return calendars that are synced and that the account shows no longer, or not in detail."""
-    shown = [entry for entry in listed if entry.access_role != _NO_DETAILS]
-    statement = joined().where(
-        calendars.c.connection_id == connection_id,
-        calendars.c.selected,
-        calendars.c.platform_id.not_in([entry.platform_id for entry in shown]),
+    """Return calendars that are synced and that the account shows no longer, or not in detail.
+
+    To be asked before the list is saved. One that showed no details before is somebody's choice.
+    """
+    chosen = joined().where(calendars.c.connection_id == connection_id, calendars.c.selected)
+    roles = {entry.platform_id: entry.access_role for entry in listed}
+    return tuple(
+        calendar_of(row)
+        for row in await session.execute(chosen)
+        if row.platform_id not in roles
+        or (roles[row.platform_id] == _NO_DETAILS and row.access_role != _NO_DETAILS)
     )
-    return tuple(calendar_of(row) for row in await session.execute(statement))

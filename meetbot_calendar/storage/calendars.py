@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, case, func, or_, select, update
 
 from meetbot_calendar.calendars.model import (
     Calendar,
@@ -55,13 +55,11 @@ def readable() -> Select[Any]:
 
 async def rest_unreadable(session: TenantSession, calendar_id: CalendarId) -> None:
     """Let a calendar rest that became due although nobody may read it now."""
+    shut = calendars.c.connection_id.not_in(readable())
     await session.execute(
         update(calendars)
-        .where(
-            calendars.c.id == calendar_id,
-            or_(calendars.c.selected.is_(False), calendars.c.connection_id.not_in(readable())),
-        )
-        .values(due_at=None, push_due_at=None)
+        .where(calendars.c.id == calendar_id, or_(calendars.c.selected.is_(False), shut))
+        .values(due_at=None, push_due_at=case((shut, None), else_=calendars.c.push_due_at))
     )
 
 
@@ -158,13 +156,13 @@ async def forget_cursors(session: TenantSession, connection_id: ConnectionId) ->
 async def claim_push(
     session: TenantSession, calendar_id: CalendarId, now: datetime, until: datetime
 ) -> bool:
-    """Take the turn to look after a calendar's watch; False where it is not due or not synced."""
+    """Take the turn to look after a calendar's watch; False where it is not due, or unreadable."""
     statement = (
         update(calendars)
         .where(
             calendars.c.id == calendar_id,
             calendars.c.push_due_at <= now,
-            calendars.c.selected,
+            calendars.c.connection_id.in_(readable()),
             free_to_ask(now),
         )
         .values(push_due_at=until)
@@ -173,9 +171,9 @@ async def claim_push(
 
 
 async def retire(
-    session: TenantSession, calendar_id: CalendarId, *, out_of_sight: bool = False
+    session: TenantSession, calendar_id: CalendarId, now: datetime, *, out_of_sight: bool = False
 ) -> None:
-    """Stop syncing a calendar; it is listed, not selected.
+    """Stop syncing a calendar; it is listed, not selected, and its watch is to be stopped.
 
     One that went ``out_of_sight`` is taken up again by itself when its account shows it again.
     """
@@ -186,7 +184,7 @@ async def retire(
             selected=False,
             out_of_sight=out_of_sight,
             due_at=None,
-            push_due_at=None,
+            push_due_at=now,
             push="lost",
             cursor=None,
             lease_id=None,
@@ -209,15 +207,23 @@ async def hold(session: TenantSession, connection_id: ConnectionId, until: datet
     )
 
 
+async def held_until(session: TenantSession, connection_id: ConnectionId) -> datetime | None:
+    """Say until when an account's provider asked to be left alone, if it ever did."""
+    statement = select(func.max(calendars.c.held_until)).where(
+        calendars.c.connection_id == connection_id
+    )
+    found: datetime | None = (await session.execute(statement)).scalar_one()
+    return found
+
+
 async def set_push(
-    session: TenantSession,
-    calendar_id: CalendarId,
-    push: PushState,
-    due_at: datetime | None,
+    session: TenantSession, calendar: Calendar, push: PushState, due_at: datetime | None
 ) -> None:
-    """Record how pushing stands, and when to look at it again."""
+    """Record how pushing stands, and when to look at it again; not of one re-chosen meanwhile."""
     await session.execute(
-        update(calendars).where(calendars.c.id == calendar_id).values(push=push, push_due_at=due_at)
+        update(calendars)
+        .where(calendars.c.id == calendar.id, calendars.c.selected == calendar.selected)
+        .values(push=push, push_due_at=due_at)
     )
 
 

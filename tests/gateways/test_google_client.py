@@ -453,7 +453,9 @@ async def test_a_notice_says_which_watch_rang(google: Google, state: str, kind: 
 
     notices = google.provider().read_notices(headers, b"")
 
-    assert notices == (Notice(platform_watch_id="wch_1", secret="secret-token", kind=kind),)
+    assert notices == (
+        Notice(platform_watch_id="wch_1", secret="secret-token", resource_id="o3", kind=kind),
+    )
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-goog-channel-id": "wch_1"}])

@@ -826,6 +826,8 @@ async def test_a_post_that_is_no_notice_is_tampered_with(microsoft: Microsoft, b
         (400, {"code": "ErrorInvalidIdMalformed"}, "calendar", GiveUp),
         (400, {"code": "InvalidRequest"}, "subscription", InstallationFault),
         (404, {"code": "ErrorItemNotFound"}, "subscription", TryLater),
+        (403, {"code": "ApplicationThrottled"}, "account", TryLater),
+        (403, {"code": "x", "innerError": {"code": "TooManyRequests"}}, "calendar", TryLater),
         (400, "odd", "account", GiveUp),
     ],
 )

@@ -147,6 +147,7 @@ async def test_a_notice_is_taken_while_a_round_is_being_written(stage: Stage) ->
                 watch.address.rpartition("/")[2],
                 headers={
                     "x-goog-channel-id": watch.id,
+                    "x-goog-resource-id": watch.resource_id,
                     "x-goog-resource-state": "exists",
                     "x-goog-channel-token": watch.secret,
                 },

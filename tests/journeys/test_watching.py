@@ -7,12 +7,13 @@ import pytest
 
 from meetbot_calendar.calendars.model import Provider
 from meetbot_calendar.errors import Missing
+from meetbot_calendar.journeys import calendars as choosing
 from meetbot_calendar.journeys import notices, parting, watching
 from meetbot_calendar.sandbox.microsoft.notices import send_lifecycle
 from meetbot_calendar.sandbox.store import Watch
 from tests.journeys.stage import ANN, PEOPLE, Stage
 from tests.journeys.test_sync import second_calendar
-from tests.journeys.trouble import WATCHES, while_reading
+from tests.journeys.trouble import STOPS, WATCHES, while_reading
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -32,10 +33,13 @@ async def push(stage: Stage) -> list[str]:
     return await stage.look("select push from calendars order by name")
 
 
-async def notice(stage: Stage, watch: Watch, token: str, secret: str) -> int:
+async def notice(
+    stage: Stage, watch: Watch, token: str, secret: str, *, resource: str | None = None
+) -> int:
     """Post a notice of this watch to an address of ours, as its provider would."""
     headers = {
         "x-goog-channel-id": watch.id,
+        "x-goog-resource-id": watch.resource_id if resource is None else resource,
         "x-goog-resource-state": "exists",
         "x-goog-channel-token": secret,
     }
@@ -108,6 +112,62 @@ async def test_a_calendar_that_shows_only_who_is_busy_is_listed_and_left_alone(
 
     busy = (await stage.calendars(user_id))["eve@acme.example"]
     assert (busy.selected, busy.last_complete_sync_at, len(watches(stage))) == (False, None, 1)
+
+
+async def test_a_calendar_of_busy_times_alone_is_synced_once_somebody_chooses_it(
+    stage: Stage,
+) -> None:
+    eve = stage.world.directory.add_account("google", "eve@acme.example")
+    ann = stage.world.directory.account("google", ANN)
+    assert ann is not None
+    stage.world.directory.share(stage.world.directory.primary(eve), ann, "freeBusyReader")
+    stage.hold_meeting("eve@acme.example", "Secret", 5 * HOUR)
+    user_id = await stage.onboard(Provider.GOOGLE, ANN)
+    busy = (await stage.calendars(user_id))["eve@acme.example"]
+
+    await choosing.select(stage.services, stage.context, user_id, busy.id, selected=True)
+    await stage.pass_time(2 * POLL)
+
+    chosen = (await stage.calendars(user_id))["eve@acme.example"]
+    assert (chosen.selected, chosen.last_complete_sync_at) == (True, stage.now)
+    assert await stage.titles() == [None]
+
+
+@both
+async def test_a_calendar_that_is_no_longer_chosen_is_watched_no_more(
+    stage: Stage, provider: Provider, email: str
+) -> None:
+    second_calendar(stage, provider, email)
+    user_id = await stage.onboard(provider, email)
+    second = (await stage.calendars(user_id))["Team"]
+
+    await choosing.select(stage.services, stage.context, user_id, second.id, selected=False)
+    await stage.settle()
+    (left,) = watches(stage)
+    await choosing.select(stage.services, stage.context, user_id, second.id, selected=True)
+    await stage.settle()
+
+    assert left.calendar != second.platform_id
+    assert len(watches(stage)) == 2
+    assert await push(stage) == ["active", "active"]
+
+
+@both
+async def test_a_watch_that_cannot_be_stopped_now_is_stopped_later(
+    stage: Stage, provider: Provider, email: str
+) -> None:
+    user_id = await stage.onboard(provider, email)
+    (only,) = (await stage.calendars(user_id)).values()
+    stage.world.faults.add(STOPS[provider], "503_json")
+
+    await choosing.select(stage.services, stage.context, user_id, only.id, selected=False)
+    await stage.settle()
+    before = len(watches(stage))
+    await stage.pass_time(POLL)
+
+    assert (before, watches(stage)) == (1, [])
+    assert await stage.look("select count(*) from watches") == [0]
+    assert await stage.look("select push_due_at from calendars") == [None]
 
 
 @both
@@ -213,6 +273,21 @@ async def test_a_wrong_secret_is_taken_and_changes_nothing(
 
     assert (status, await stage.look(DUE, now=stage.now)) == (202, [])
     assert await stage.look("select sum(ring) from calendars") == before
+
+
+@pytest.mark.parametrize("resource", ["", "another"])
+async def test_a_notice_of_another_resource_is_taken_and_changes_nothing(
+    stage: Stage, resource: str
+) -> None:
+    await stage.onboard(Provider.GOOGLE, ANN)
+    (watch,) = watches(stage)
+
+    forged = await notice(stage, watch, token_of(watch), watch.secret, resource=resource)
+    nothing = await stage.look(DUE, now=stage.now)
+    true = await notice(stage, watch, token_of(watch), watch.secret)
+
+    assert (forged, nothing) == (202, [])
+    assert (true, await stage.look(DUE, now=stage.now)) == (202, [ANN])
 
 
 @both

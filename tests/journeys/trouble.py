@@ -13,6 +13,7 @@ LISTS = {Provider.GOOGLE: "google.calendars", Provider.OUTLOOK: "microsoft.calen
 EVENTS = {Provider.GOOGLE: "google.events", Provider.OUTLOOK: "microsoft.delta"}
 PUSHES = {Provider.GOOGLE: "google.push", Provider.OUTLOOK: "microsoft.push"}
 WATCHES = {Provider.GOOGLE: "google.watch", Provider.OUTLOOK: "microsoft.subscriptions"}
+STOPS = {Provider.GOOGLE: "google.stop", Provider.OUTLOOK: "microsoft.subscriptions"}
 READS = {Provider.GOOGLE: "/events", Provider.OUTLOOK: "/calendarView/delta"}
 
 Act = Callable[[], Awaitable[object]]

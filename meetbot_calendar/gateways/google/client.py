@@ -32,7 +32,7 @@ from meetbot_calendar.gateways.rounds import Limits
 from meetbot_calendar.gateways.transport import Answer, Transport
 from meetbot_calendar.gateways.untrusted import Json, address, children, object_in, text
 
-_LIST_PAGE = "250"
+_LIST = {"maxResults": "250", "showHidden": "true"}
 _LARGEST_PAGE = 64 * 1024 * 1024  # bytes
 
 
@@ -108,14 +108,14 @@ class GoogleProvider:
         return Account(key=subject, email=email, name=text(body, "name"))
 
     async def calendars(self, grant: Grant) -> tuple[ListedCalendar, ...]:
-        """List every calendar that the account shows."""
+        """List every calendar of the account, those too that its person has hidden."""
         url = f"{self._api}/users/me/calendarList"
         found: dict[str, ListedCalendar] = {}
         turns = self._limits.start()
         token: str | None = ""
         while token is not None:
             turns.turn(token)
-            params = {"maxResults": _LIST_PAGE} | ({"pageToken": token} if token else {})
+            params = _LIST | ({"pageToken": token} if token else {})
             body = await self._get(url, grant, params, "account")
             for row in children(body, "items"):
                 if entry := wire.listed_calendar(row):
@@ -199,10 +199,13 @@ class GoogleProvider:
         state = headers.get("x-goog-resource-state", "").strip()
         if not channel or not state:
             raise Tampered("this is no notification of Google's")
-        secret = headers.get("x-goog-channel-token")
-        if state == "sync":
-            return (Notice(platform_watch_id=channel, secret=secret, kind="established"),)
-        return (Notice(platform_watch_id=channel, secret=secret),)
+        notice = Notice(
+            platform_watch_id=channel,
+            secret=headers.get("x-goog-channel-token"),
+            resource_id=headers.get("x-goog-resource-id", "").strip(),
+            kind="established" if state == "sync" else "changed",
+        )
+        return (notice,)
 
     def _events_url(self, calendar: CalendarRef) -> str:
         return f"{self._api}/calendars/{quote(calendar.platform_id, safe='')}/events"

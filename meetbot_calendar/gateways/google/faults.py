@@ -135,8 +135,10 @@ def _throttled(answer: Answer) -> MeetbotError:
 
 
 def _over_quota(answer: Answer) -> MeetbotError:
-    after = retry_after(answer) or _QUOTA_WAIT
-    return TryLater("Google's usage limit is reached", after=after, code="quota_exceeded")
+    said = "Google's usage limit is reached"
+    if after := retry_after(answer):
+        return TryLater(said, after=after, code="throttled")
+    return TryLater(said, after=_QUOTA_WAIT, code="quota_exceeded")
 
 
 def _scope_lacking() -> MeetbotError:

@@ -147,6 +147,7 @@ def listed_calendar(row: Json) -> model.ListedCalendar | None:
         access_role=role,
         is_primary=primary,
         is_shared=not primary and role != "owner",
+        hidden=flag(row, "hidden"),
         timezone=timezones.zone_name(text(row, "timeZone")) if text(row, "timeZone") else None,
         background_color=text(row, "backgroundColor"),
     )

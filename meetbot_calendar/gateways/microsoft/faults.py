@@ -20,6 +20,7 @@ from meetbot_calendar.gateways.untrusted import Json, child, object_in, text
 About = Literal["account", "calendar", "subscription"]
 
 CALENDAR_PERMISSION = "Read your calendars"
+_THROTTLED = {"applicationthrottled", "toomanyrequests", "activitylimitreached"}
 _CURSOR = {"syncstatenotfound", "resyncrequired", "syncstateinvalid"}
 _NO_MAILBOX = {"mailboxnotenabledforrestapi", "mailboxnotsupportedforrestapi"}
 _BAD_ADDRESS = {"validationerror", "invalidrequest"}
@@ -69,6 +70,9 @@ def api_fault(answer: Answer, about: About) -> MeetbotError:
     codes = _codes(answer)
     if answer.status == 410 or codes & _CURSOR:  # noqa: PLR2004 - RFC 9110
         return CursorExpired("Microsoft no longer knows the sync position")
+    if codes & _THROTTLED:
+        said = _said(answer)
+        return TryLater(f"Microsoft answers {said}", after=retry_after(answer), code="throttled")
     if codes & _NO_MAILBOX:
         detail = "the Microsoft account has no Exchange Online mailbox: connect one that has"
         return ReconnectNeeded(detail, code="no_mailbox")

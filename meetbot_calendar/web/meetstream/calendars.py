@@ -55,7 +55,7 @@ async def list_live_calendars(
     services: Given, context: Caller, mine_if_any: MineIfAny, accounts: Scoped
 ) -> LiveCalendarsView:
     """List the calendars of all connected accounts, or of one, as their providers show them now."""
-    found = LiveCalendars(accounts=(), unselected=frozenset())
+    found = LiveCalendars(accounts=(), known={})
     if mine_if_any is not None:
         found = await live.list_calendars(services, context, mine_if_any, accounts)
     rows = tuple(

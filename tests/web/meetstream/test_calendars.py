@@ -90,6 +90,47 @@ async def test_a_calendar_that_is_not_synced_says_so(staged: Staged) -> None:
     assert {row["account_id"]: row["selected"] for row in rows} == {ANN: False, BOB: True}
 
 
+async def test_an_account_that_wants_to_be_left_alone_is_not_asked_before_its_time(
+    staged: Staged,
+) -> None:
+    await both(staged)
+    staged.stage.world.faults.add("microsoft.calendars", "429", account=BOB, retry_after=60)
+    said: list[list[str]] = []
+
+    for seconds in (0, 59, 1):
+        staged.stage.world.clock.advance(timedelta(seconds=seconds))
+        found = (await staged.door.get(CALENDARS)).json()
+        said.append([each.split(",")[0] for each in found["partial_errors"].values()])
+
+    assert said == [
+        ["Microsoft answers 429 applicationthrottled"],
+        ["the provider asked to be left alone for another 1 s: try again then"],
+        [],
+    ]
+
+
+async def test_a_calendar_that_its_person_has_hidden_is_listed_and_synced_once_chosen(
+    staged: Staged,
+) -> None:
+    directory = staged.stage.world.directory
+    owner = directory.account("google", ANN)
+    assert owner is not None
+    team = directory.add_calendar(owner, "Team")
+    entry = directory.entry(owner, team.id)
+    assert entry is not None
+    entry.hidden = True
+    user_id = await staged.stage.onboard(Provider.GOOGLE, ANN)
+    ours = (await staged.stage.calendars(user_id))["Team"]
+
+    before = (await staged.door.get(CALENDARS)).json()["calendars"]
+    path = f"/v1/calendar/users/{user_id}/calendars/{ours.id}"
+    await staged.door.patch(path, {"selected": True})
+    after = (await staged.door.get(CALENDARS)).json()["calendars"]
+
+    assert {row["summary"]: row["selected"] for row in before} == {ANN: True, "Team": False}
+    assert {row["summary"]: row["selected"] for row in after} == {ANN: True, "Team": True}
+
+
 async def test_a_tenant_without_people_has_no_calendars(staged: Staged) -> None:
     answer = await staged.door.get(CALENDARS)
 
