@@ -232,6 +232,10 @@ async def _set_back(
         due_at = _next_due(services, calendar, outcome, now)
         setback = Setback(code=error.code, detail=error.detail, due_at=due_at)
         await calendar_leases.fail(session, lease, setback, now)
+        if not isinstance(error, InstallationFault):  # the operator's to mend, nobody's connection
+            await connections.mark_unread(
+                session, calendar.connection_id, now, error.code, error.detail
+            )
     if isinstance(error, TryLater):
         await restraint.hold(services, tenant_id, calendar.connection_id, error)
     if isinstance(error, CalendarGone):

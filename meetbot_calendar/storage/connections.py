@@ -5,13 +5,16 @@ from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Row, Select, exists, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from meetbot_calendar.calendars.model import Account, Connection, ConnectionId, Provider
-from meetbot_calendar.storage.tables import bot_events, connections, events
+from meetbot_calendar.storage.tables import bot_events, calendars, connections, events
 from tenants.identity import CalendarUserId, TenantId, new_id
 from tenants.storage.session import SweepSession, TenantSession
+
+
+_UNREAD_AFTER = 3  # rounds of each calendar
 
 
 class NewConnection(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +121,30 @@ async def mark(
         )
     )
     return (await session.execute(statement)).rowcount == 1
+
+
+async def mark_unread(
+    session: TenantSession, connection_id: ConnectionId, now: datetime, code: str, detail: str
+) -> None:
+    """Say of an active connection that it is in ``error``: no calendar of it can be read.
+
+    One that could not be read three times in a row counts; the first that is read makes it active.
+    """
+    read = exists().where(
+        calendars.c.connection_id == connection_id,
+        calendars.c.selected,
+        calendars.c.failures < _UNREAD_AFTER,
+    )
+    await session.execute(
+        update(connections)
+        .where(connections.c.id == connection_id, connections.c.status == "active", ~read)
+        .values(
+            status="error",
+            error_code=code,
+            error_detail=detail,
+            updated_at=now,
+        )
+    )
 
 
 async def remember_listing(

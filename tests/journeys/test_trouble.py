@@ -224,12 +224,37 @@ async def test_a_wrong_client_secret_is_nobodys_need_to_reconnect(
 
     await stage.pass_time(2 * HOUR)
     trouble = await stage.look("select error_code from calendars")
+    held_against = await health(stage)
     client.secret = "secret-1"
     await stage.pass_time(2 * HOUR)
 
-    assert trouble == ["installation_fault"]
+    assert (trouble, held_against) == (["installation_fault"], ["active"])
     assert await stage.look("select error_code from calendars") == [None]
     assert "calendar.needs_reauth" not in [kind for kind, _ in await stage.told()]
+
+
+@both
+async def test_a_connection_is_in_error_while_none_of_its_calendars_can_be_read(
+    stage: Stage, provider: Provider, email: str
+) -> None:
+    team = second_calendar(stage, provider, email)
+    await stage.onboard(provider, email)
+    reads = {Provider.GOOGLE: "google.events", Provider.OUTLOOK: "microsoft.delta"}[provider]
+    states: list[list[str]] = []
+
+    stage.world.faults.add(reads, "503_json", times=1000)
+    for _ in range(6):
+        await stage.pass_time(POLL)
+        states.append(await health(stage))
+    said = await stage.look("select error_detail from connections")
+    stage.world.faults.clear()
+    stage.world.directory.remove_calendar(team)
+    await stage.pass_time(POLL)
+
+    assert (states[0], states[-1]) == (["active"], ["error"])
+    assert [each.split(" answers ")[1][:3] for each in said] == ["503"]
+    assert await health(stage) == ["active"]
+    assert await stage.look("select error_detail from connections") == [None]
 
 
 @both
