@@ -17,6 +17,14 @@ from meetbot_calendar.calendars.model import Span
 
 # What Graph says besides Windows and IANA names (providers.md 6.5); a custom zone is unknowable.
 _MICROSOFT_UTC = "tzone://microsoft/utc"
+# Names that Windows has given up and old appointments still bear (CLDR's windowsZones knew them).
+_RETIRED = {
+    "armenian standard time": "Asia/Yerevan",
+    "kamchatka standard time": "Asia/Kamchatka",
+    "mexico standard time": "America/Mexico_City",
+    "mexico standard time 2": "America/Chihuahua",
+    "mid-atlantic standard time": "Etc/GMT+2",
+}
 
 _INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d\d):?(\d\d))?",
@@ -30,7 +38,7 @@ _DAY = timedelta(days=1)
 def _known_names() -> dict[str, str]:
     """Map every known spelling, lower case, to the IANA name. IANA names win over Windows ones."""
     listing = importlib.resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8")
-    windows = {name.lower(): iana for name, iana in win_tz.items()}
+    windows = _RETIRED | {name.lower(): iana for name, iana in win_tz.items()}
     return windows | {name.lower(): name for name in listing.split()} | {_MICROSOFT_UTC: "UTC"}
 
 

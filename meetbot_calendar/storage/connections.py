@@ -13,7 +13,6 @@ from meetbot_calendar.storage.tables import bot_events, calendars, connections, 
 from tenants.identity import CalendarUserId, TenantId, new_id
 from tenants.storage.session import SweepSession, TenantSession
 
-
 _UNREAD_AFTER = 3  # rounds of each calendar
 
 

@@ -43,6 +43,8 @@ walls = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1))
         ("UTC+12", "Etc/GMT-12"),
         ("US/Pacific", "US/Pacific"),
         ("Asia/Calcutta", "Asia/Calcutta"),
+        ("Mid-Atlantic Standard Time", "Etc/GMT+2"),
+        ("Mexico Standard Time 2", "America/Chihuahua"),
         ("tzone://Microsoft/Utc", "UTC"),
         ("tzone://Microsoft/Custom", "tzone://Microsoft/Custom"),
         ("Customized Time Zone", "Customized Time Zone"),
