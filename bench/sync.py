@@ -151,11 +151,7 @@ async def first_sync(bench: Bench, provider: Provider, events: int, table: Table
     email = f"many@{provider}.example"
     await bench.play("/sandbox/people", {"provider": provider.value, "email": email})
     start = bench.services.clock.now() + timedelta(hours=1)
-    for number in range(events):
-        await bench.hold(
-            f"Meeting {number}", start + timedelta(minutes=7 * number),
-            f"https://zoom.us/j/9{number:010}", email,
-        )  # fmt: skip
+    await bench.hold_many(events, start, timedelta(minutes=7), email)
     user_id = await bench.connect(provider, email)
     person = Person(bench, provider, user_id)
     calendar = await person.calendar()
@@ -364,9 +360,8 @@ async def main() -> None:
         for provider, email in PEOPLE.items():
             user_id = await bench.connect(provider, email)
             people.append(Person(bench, provider, user_id))
-            for each in range(50):
-                start = bench.services.clock.now() + timedelta(days=1, hours=each)
-                await bench.hold(f"M{each}", start, f"https://zoom.us/j/9{each:09}", email)
+            start = bench.services.clock.now() + timedelta(days=1)
+            await bench.hold_many(50, start, timedelta(hours=1), email)
             await people[-1].poll()
             await polls(bench, people[-1], costs)
             await changes(bench, people[-1], costs)

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class Door:
         self._saved_at = asyncio.get_running_loop().time()
         fresh = self.world.snapshot()
         if fresh != self._saved:
-            self.world.save(self.keep_in)
+            _write(self.keep_in, fresh)
             self._saved = fresh
 
     def _promises(self, scope: Scope, status: int) -> bool:
@@ -86,6 +87,14 @@ class Door:
                 note=said.get("note", ""),
             )
         )
+
+
+def _write(path: Path, state: bytes) -> None:
+    """Write a file whole or not at all."""
+    fresh = path.with_suffix(path.suffix + ".new")
+    fresh.write_bytes(state)
+    fresh.chmod(0o600)
+    os.replace(fresh, path)  # noqa: PTH105 - atomic, and its intent is plain
 
 
 def _near(scope: Scope) -> bool:

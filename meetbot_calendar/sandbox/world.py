@@ -12,7 +12,6 @@ writer is called again after every edit and brings the calendar's rows in line; 
 silent when nothing changed, and ``holds_copy`` says whether there should be a copy at all.
 """
 
-import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -76,13 +75,6 @@ class World:
         """Return the whole state as JSON."""
         self.state.skipped = self.clock.skipped
         return msgspec.json.encode(self.state)
-
-    def save(self, path: Path) -> None:
-        """Write the state to a file, whole or not at all."""
-        fresh = path.with_suffix(path.suffix + ".new")
-        fresh.write_bytes(self.snapshot())
-        fresh.chmod(0o600)
-        os.replace(fresh, path)  # noqa: PTH105 - atomic, and its intent is plain
 
     def add_meeting(
         self,

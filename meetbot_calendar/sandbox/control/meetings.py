@@ -120,6 +120,12 @@ async def hold_meeting(data: JSONBody[NewMeeting], world: Here) -> Meeting:
     return world.add_meeting(**facts)
 
 
+@post("/meetings/several")
+async def hold_several(data: JSONBody[list[NewMeeting]], world: Here) -> list[str]:
+    """Hold many meetings, and keep the world once; answers their ids."""
+    return [world.add_meeting(**msgspec.structs.asdict(each)).id for each in data]
+
+
 @get("/meetings")
 async def list_meetings(world: Here) -> list[Meeting]:
     """List every meeting as the world keeps it."""
