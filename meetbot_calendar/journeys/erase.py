@@ -4,7 +4,7 @@ from meetbot_calendar.bots.model import BotId
 from meetbot_calendar.journeys import decide, parting, plan
 from meetbot_calendar.journeys.acting import person
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import connections, erasure, orphans
+from meetbot_calendar.storage import connections, erasure, orphans, usage
 from tenants.identity import CalendarUserId, TenantContext
 from tenants.storage import audit
 
@@ -40,6 +40,7 @@ async def _forget(
         await erasure.erase_answers(session, names)
         out = await orphans.orphan(session, theirs, now)
         await orphans.unname(session, user_id)
+        await usage.unname(session, user_id)
         await erasure.empty(session, user_id, now)
         await audit.write(session, now, by=context, action="calendar_user.erased", target=user_id)
     return out

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Row, Select, delete, or_, select, update
 
 from meetbot_calendar.bots.model import FINAL, BotContent, BotId
+from meetbot_calendar.storage import usage
 from meetbot_calendar.storage.tables import bot_events, bots
 from tenants.identity import CalendarUserId
 from tenants.storage.session import TenantSession
@@ -27,7 +28,8 @@ async def orphan(
     """
     theirs = bots.c.id.in_(list(bot_ids))
     settled = bots.c.status.in_(FINAL) & bots.c.due_at.is_(None)
-    await session.execute(delete(bots).where(theirs, or_(settled, bots.c.status == "scheduled")))
+    idle = select(bots.c.id).where(theirs, or_(settled, bots.c.status == "scheduled"))
+    await _delete(session, idle)
     out = (await session.execute(select(bots).where(theirs).with_for_update())).all()
     for row in out:
         await _strip(session, row, now)
@@ -86,4 +88,10 @@ def _sent_after(edge: str) -> Select[Any]:
 
 async def bury(session: TenantSession, bot_id: BotId) -> None:
     """Delete an orphan whose recall is settled; any other bot stays."""
-    await session.execute(delete(bots).where(bots.c.id == bot_id, bots.c.reason == ERASED))
+    await _delete(session, select(bots.c.id).where(bots.c.id == bot_id, bots.c.reason == ERASED))
+
+
+async def _delete(session: TenantSession, which: Select[tuple[str]]) -> None:
+    bot_ids = list((await session.execute(which.with_for_update())).scalars())
+    await usage.write_off(session, bot_ids)
+    await session.execute(delete(bots).where(bots.c.id.in_(bot_ids)))

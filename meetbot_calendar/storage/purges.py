@@ -6,9 +6,10 @@ Each statement deletes up to a number of rows that lie wholly before an instant,
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Table, and_, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, delete, exists, or_, select
 
 from meetbot_calendar.bots.model import FINAL
+from meetbot_calendar.storage import usage
 from meetbot_calendar.storage.outbox_tables import deliveries, messages
 from meetbot_calendar.storage.tables import bot_events, bots, connections, decisions, events
 from tenants.storage.session import TenantSession
@@ -40,7 +41,11 @@ async def purge_bots(session: TenantSession, before: datetime, limit: int) -> in
     )
     over = and_(bots.c.join_at < before, bots.c.end_at < before)
     settled = and_(bots.c.status.in_(FINAL), bots.c.due_at.is_(None))
-    return await _delete(session, bots, and_(over, settled, ~later), limit)
+    which = _oldest(bots, and_(over, settled, ~later), limit)
+    bot_ids = list((await session.execute(which)).scalars())
+    await usage.write_off(session, bot_ids)
+    await session.execute(delete(bots).where(bots.c.id.in_(bot_ids)))
+    return len(bot_ids)
 
 
 async def purge_events(session: TenantSession, before: datetime, limit: int) -> int:
@@ -106,14 +111,16 @@ async def _delete(
 
     As a plain subquery PostgreSQL may ask for the oldest anew for each row, which then are others.
     """
-    oldest = (
+    oldest = _oldest(table, which, limit).cte("oldest").prefix_with("materialized")
+    chosen = table.c.id.in_(select(oldest.c.id))
+    return (await session.execute(delete(table).where(chosen))).rowcount
+
+
+def _oldest(table: Table, which: ColumnElement[bool], limit: int) -> Select[tuple[str]]:
+    return (
         select(table.c.id)
         .where(which)
         .order_by(table.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=table)
-        .cte("oldest")
-        .prefix_with("materialized")
     )
-    chosen = table.c.id.in_(select(oldest.c.id))
-    return (await session.execute(delete(table).where(chosen))).rowcount

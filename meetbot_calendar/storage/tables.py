@@ -23,6 +23,7 @@ from meetbot_calendar.storage.outbox_tables import (
     webhook_endpoints,
 )
 from meetbot_calendar.storage.series_tables import series, series_overrides
+from meetbot_calendar.storage.usage_tables import past_bots
 from tenants.storage.tables import (
     identifier,
     instant,
@@ -293,6 +294,7 @@ __all__ = [
     "metadata",
     "oauth_states",
     "overrides",
+    "past_bots",
     "rule_sets",
     "series",
     "series_overrides",

@@ -1,18 +1,23 @@
-"""What a tenant used: recorded seconds, bots by outcome, connections, in all and per person."""
+"""What a tenant used: recorded seconds, bots by outcome, connections, in all and per person.
 
+What a bot used is kept when the bot is not: retention and erasure write it off first.
+"""
+
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 import msgspec
-from sqlalchemy import Select, func, select
+from sqlalchemy import ARRAY, Select, Text, cast, func, select, union_all, update
+from sqlalchemy.dialects.postgresql import array, insert
 
-from meetbot_calendar.storage.tables import bot_events, bots, connections
+from meetbot_calendar.bots.model import FINAL
+from meetbot_calendar.storage.tables import bot_events, bots, connections, past_bots
 from tenants.identity import CalendarUserId
 from tenants.storage.session import TenantSession
 from tenants.storage.tables import calendar_users
 
 _COUNT = func.count().label("number")
-_SECONDS = func.sum(bots.c.duration_seconds).label("seconds")
+_USED = ("id", "status", "join_at", "duration_seconds")
 
 
 class Used(msgspec.Struct, kw_only=True):
@@ -33,9 +38,16 @@ class UsedBy(Used, kw_only=True):
 async def in_all(session: TenantSession, begin: datetime, end: datetime) -> Used:
     """Count bots that joined, or were to join, in ``[begin, end)``, each once."""
     used = Used()
-    statement = select(bots.c.status, _COUNT, _SECONDS)
-    rows = await session.execute(_between(statement, begin, end).group_by(bots.c.status))
-    for row in rows:
+    held = union_all(
+        select(*(bots.c[name] for name in _USED)), select(*(past_bots.c[name] for name in _USED))
+    ).subquery()
+    seconds = func.sum(held.c.duration_seconds).label("seconds")
+    statement = (
+        select(held.c.status, _COUNT, seconds)
+        .where(held.c.join_at >= begin, held.c.join_at < end)
+        .group_by(held.c.status)
+    )
+    for row in await session.execute(statement):
         used.bots[row.status] = row.number
         used.recorded_seconds += row.seconds or 0.0
     standing = select(func.count()).where(connections.c.removed_at.is_(None))
@@ -51,21 +63,57 @@ async def by_person(session: TenantSession, begin: datetime, end: datetime) -> t
         .order_by(calendar_users.c.id)
     )
     used = {row.id: UsedBy(user_id=row.id, customer_user_id=row.customer_user_id) for row in people}
-    links = select(bot_events.c.bot_id, bot_events.c.user_id).distinct().subquery()
+    held = union_all(_served(), _once_served()).subquery()
+    seconds = func.sum(held.c.duration_seconds).label("seconds")
     statement = (
-        select(links.c.user_id, bots.c.status, _COUNT, _SECONDS)
-        .select_from(bots)
-        .join(links, links.c.bot_id == bots.c.id)
+        select(held.c.user_id, held.c.status, _COUNT, seconds)
+        .where(held.c.join_at >= begin, held.c.join_at < end)
+        .group_by(held.c.user_id, held.c.status)
     )
-    grouped = _between(statement, begin, end).group_by(links.c.user_id, bots.c.status)
-    for row in await session.execute(grouped):
-        used[row.user_id].bots[row.status] = row.number
-        used[row.user_id].recorded_seconds += row.seconds or 0.0
+    for row in await session.execute(statement):
+        if row.user_id in used:
+            used[row.user_id].bots[row.status] = row.number
+            used[row.user_id].recorded_seconds += row.seconds or 0.0
     standing = select(connections.c.user_id, _COUNT).where(connections.c.removed_at.is_(None))
     for row in await session.execute(standing.group_by(connections.c.user_id)):
         used[row.user_id].connections = row.number
     return tuple(used.values())
 
 
-def _between(statement: Select[Any], begin: datetime, end: datetime) -> Select[Any]:
-    return statement.where(bots.c.join_at >= begin, bots.c.join_at < end)
+def _served() -> Select[tuple[str, str, datetime, float]]:
+    links = select(bot_events.c.bot_id, bot_events.c.user_id).distinct().subquery()
+    return select(
+        links.c.user_id, bots.c.status, bots.c.join_at, bots.c.duration_seconds
+    ).join_from(bots, links, links.c.bot_id == bots.c.id)
+
+
+def _once_served() -> Select[tuple[str, str, datetime, float]]:
+    user_id = func.unnest(past_bots.c.user_ids).label("user_id")
+    return select(user_id, past_bots.c.status, past_bots.c.join_at, past_bots.c.duration_seconds)
+
+
+async def write_off(session: TenantSession, bot_ids: Iterable[str]) -> None:
+    """Keep what bots used that have ended and are about to be deleted."""
+    served = (
+        select(func.array_agg(bot_events.c.user_id.distinct()))
+        .where(bot_events.c.bot_id == bots.c.id)
+        .correlate(bots)
+        .scalar_subquery()
+    )
+    nobody = cast(array([]), ARRAY(Text))
+    ended = select(
+        bots.c.tenant_id,
+        *(bots.c[name] for name in _USED),
+        func.coalesce(served, nobody),
+    ).where(bots.c.id.in_(list(bot_ids)), bots.c.status.in_(FINAL))
+    statement = insert(past_bots).from_select(["tenant_id", *_USED, "user_ids"], ended)
+    await session.execute(statement.on_conflict_do_nothing())
+
+
+async def unname(session: TenantSession, user_id: CalendarUserId) -> None:
+    """Take a person from whom past bots served; what these used stays the tenant's."""
+    await session.execute(
+        update(past_bots)
+        .where(past_bots.c.user_ids.contains([user_id]))
+        .values(user_ids=func.array_remove(past_bots.c.user_ids, user_id))
+    )

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import accounts, deliver, keys, parting, policy, retain, steer
-from meetbot_calendar.journeys.accounts import AuditFilter
+from meetbot_calendar.journeys import accounts, deliver, erase, keys, parting, policy, retain, steer
+from meetbot_calendar.journeys.accounts import AuditFilter, Used
 from meetbot_calendar.journeys.keys import KeyWish
 from meetbot_calendar.journeys.paging import PageWish
 from meetbot_calendar.journeys.services import Services
@@ -93,6 +93,26 @@ async def test_a_purge_can_be_seen(stage: Stage) -> None:
     assert [(e.actor, e.action, e.details) for e in log.results] == [
         ("system", "retention.purged", dict(purged.counts))
     ]
+
+
+async def test_what_was_used_is_told_as_before_when_the_bots_are_gone(stage: Stage) -> None:
+    user_id = await worked(stage)
+    await keep_for(stage, 7)
+    begin, end = stage.now - DAY, stage.now + 40 * DAY
+    before = await accounts.read_usage(stage.services, stage.context, begin, end)
+
+    purged = await purge_later(stage, 8 * DAY)
+    after = await accounts.read_usage(stage.services, stage.context, begin, end)
+    await erase.erase_user(stage.services, stage.context, user_id)
+    erased = await accounts.read_usage(stage.services, stage.context, begin, end)
+
+    assert purged.counts["bots"] == 1
+    assert before.in_all.recorded_seconds > 0
+    assert after == before
+    assert erased.in_all == Used(
+        recorded_seconds=before.in_all.recorded_seconds, bots={"completed": 1, "cancelled": 1}
+    )
+    assert erased.by_person == ()
 
 
 async def test_a_shorter_retention_is_kept_to_at_the_next_look(stage: Stage) -> None:

@@ -24,7 +24,7 @@ from meetbot_calendar.journeys.keys import KeyWish
 from meetbot_calendar.journeys.once import Ticket
 from meetbot_calendar.journeys.scheduling_series import Wish
 from meetbot_calendar.journeys.tenants import TenantWish
-from meetbot_calendar.storage import errands
+from meetbot_calendar.storage import errands, usage
 from meetbot_calendar.storage.errands import Question
 from meetbot_calendar.storage.tables import connections
 from tenants.identity import TenantContext, TenantId
@@ -62,6 +62,8 @@ async def fill(stage: Stage, provider: Provider, email: str) -> None:
     assert await admin.enter(stage.services, page.secret, "192.0.2.1")
     await policy.save_app(stage.services, stage.context, provider, "own", "secret")
     await once.begin(stage.services, Ticket(context=stage.context, key="k", fingerprint=b"f"))
+    async with stage.services.database.tenant(stage.context.tenant_id) as session:
+        await usage.write_off(session, [bot.id])
     await stage.consent_link(Provider.GOOGLE if provider is Provider.OUTLOOK else Provider.OUTLOOK)
     await stage.settle()
 
