@@ -5,6 +5,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from rules.aliases import with_known_providers
 from rules.build import Builder
 from rules.document import decode, refuse_unfit
 from rules.facts import FACTS_KIND
@@ -132,7 +133,7 @@ class _Reader:
         if fault:
             self.faults.append(fault)
             return literal(None)
-        return self._builder.build(node, where, Scope(FACTS_KIND))
+        return self._builder.build(with_known_providers(node), where, Scope(FACTS_KIND))
 
     def _check_name(self, name: Json, where: Where) -> None:
         if not isinstance(name, str) or not 0 < len(name.strip()) <= LONGEST_NAME:

@@ -9,7 +9,7 @@ from meetbot_calendar.errors import Invalid, Missing
 from meetbot_calendar.journeys.policy_faults import faults_of
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import bot_leases, event_marks
-from tenants.identity import Tenant, TenantContext
+from tenants.identity import Tenant, TenantContext, TenantPolicy
 from tenants.storage import audit, directory, oauth_apps
 from tenants.storage.oauth_apps import TenantApp
 
@@ -32,7 +32,7 @@ async def change_own(services: Services, context: TenantContext, changes: dict[s
     now = services.clock.now()
     async with services.database.tenant(context.tenant_id) as session:
         before = (await directory.get(session, lock=True)).policy
-        policy = msgspec.structs.replace(before, **changes)
+        policy = _in_lower_case(msgspec.structs.replace(before, **changes))
         if faults := tuple(faults_of(policy)):
             raise Invalid("The policy is not as it must be.", faults)
         changed = {name for name in changes if getattr(before, name) != getattr(policy, name)}
@@ -49,6 +49,22 @@ async def change_own(services: Services, context: TenantContext, changes: dict[s
             details={"fields": sorted(changed)},
         )
         return await directory.get(session)
+
+
+def _in_lower_case(policy: TenantPolicy) -> TenantPolicy:
+    """Write addresses and domains as they are compared: in whatever case they were given."""
+    opt_out = policy.opt_out
+    return msgspec.structs.replace(
+        policy,
+        internal_domains=_lowered(policy.internal_domains),
+        opt_out=msgspec.structs.replace(
+            opt_out, emails=_lowered(opt_out.emails), domains=_lowered(opt_out.domains)
+        ),
+    )
+
+
+def _lowered(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(value.strip().lower() for value in values)
 
 
 async def list_apps(services: Services, context: TenantContext) -> tuple[TenantApp, ...]:

@@ -72,11 +72,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def _domain(domain: str) -> str | None:
-    return None if _DOMAIN.fullmatch(domain) else "It is no domain in lower case, as acme.com."
+    return None if _DOMAIN.fullmatch(domain) else "It is no domain, as acme.com."
 
 
 def _email(email: str) -> str | None:
-    return None if _EMAIL.fullmatch(email) else "It is no email address in lower case."
+    return None if _EMAIL.fullmatch(email) else "It is no email address."
 
 
 def _room(link: str) -> str | None:

@@ -396,6 +396,29 @@ def test_a_rule_is_compiled_to_what_it_says(when: Any, expected: Any) -> None:
     assert value == expected
 
 
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        ({"==": [{"var": "provider"}, "microsoft"]}, True),
+        ({"===": ["microsoft", {"var": ["provider"]}]}, True),
+        ({"!=": [{"var": "provider"}, "microsoft"]}, False),
+        ({"and": [True, {"in": [{"var": "provider"}, ["google", "microsoft"]]}]}, True),
+        ({"==": [{"var": "provider"}, "outlook"]}, True),
+        ({"==": [{"var": "provider"}, "google"]}, False),
+        ({"==": [{"var": "title"}, "microsoft"]}, True),
+    ],
+)
+def test_microsoft_is_another_name_of_outlook_where_a_rule_reads_the_provider(
+    when: Any, expected: bool
+) -> None:
+    document = {"rules": [{"name": "r", "action": "skip", "when": when}]}
+    facts = Facts(title="microsoft", provider="outlook")
+
+    value = parse_rule_set(document).rules[0].when.run(as_data(facts), Fuel(1_000))
+
+    assert value is expected
+
+
 def test_every_fault_of_a_document_is_named() -> None:
     document = {
         "defualt": "skip",
