@@ -68,6 +68,15 @@ def _cisco(url: str) -> str:
     return f"https://secure-web.cisco.com/1abcDEF-ghi_jkl/{quote(url, safe='')}"
 
 
+def _check_point(url: str) -> str:
+    return f"https://protect.checkpoint.com/v2/r01/___{url}___.YzJ1OmFjbWU6YzpvOmQ5"
+
+
+def _trend_micro(url: str) -> str:
+    host = "https://ddec1-0-en-ctp.trendmicro.com:443/wis/clicktime/v1/query"
+    return f"{host}?url={quote(url, safe='')}&umid=edab3d48&auth=3bd1ed0e"
+
+
 def _sophos(url: str) -> str:
     value = base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
     return f"https://eu-central-1.protection.sophos.com/?d=x.us&u={value}&p=m&i=n"
@@ -81,6 +90,8 @@ WRAPPINGS: tuple[Callable[[str], str], ...] = (
     _proofpoint_v3,
     _barracuda,
     _cisco,
+    _check_point,
+    _trend_micro,
     _sophos,
 )
 
@@ -157,10 +168,98 @@ def test_a_wrapping_comes_off_and_the_target_is_as_it_was(
             ),
             "https://teams.microsoft.com/l/meetup-join/19:x@thread.v2/0?context=1",
         ),
+        # Guards that leave the target as it stands, or fold its double slash.
+        (
+            "https://secure-web.cisco.com/1abc-x/https://zoom.us/j/1?pwd=a.b",
+            "https://zoom.us/j/1?pwd=a.b",
+        ),
+        ("https://secure-web.cisco.com/1abc/https:/zoom.us/j/1", "https://zoom.us/j/1"),
+        (
+            "https://secure-web.cisco.com/1abc/https%253A%252F%252Fzoom.us%252Fj%252F1",
+            "https://zoom.us/j/1",
+        ),
+        (
+            "https://protect.checkpoint.com/v2/r02/___https://meet.google.com/sbb-mnif-nvn___",
+            "https://meet.google.com/sbb-mnif-nvn",
+        ),
+        (
+            "https://url.avanan.click/v2/___https:/zoom.us/j/1?pwd=a_b___.YXAzOmFjbWU6YTpvOmY",
+            "https://zoom.us/j/1?pwd=a_b",
+        ),
+        (
+            "https://protect.checkpoint.com/v2/r01/___https%3A/zoom.us/j/1___.YXAzOm",
+            "https://zoom.us/j/1",
+        ),
+        (
+            (
+                "https://2xgl9tx2.r.us-east-1.awstrack.me/L0/https:%2F%2Fzoom.us%2Fj%2F1%3Fpwd=a"
+                "/1/0100019f61999914-65076fde/Oc8q6pi3=473"
+            ),
+            "https://zoom.us/j/1?pwd=a",
+        ),
+        # Sophos without the slash, and with the other alphabet of base64.
+        (
+            "https://eu-west-1.protection.sophos.com?d=zoom.us&u=aHR0cHM6Ly96b29tLnVzL2ovMT9wd2Q9fn5%2BfQ&i=x",
+            "https://zoom.us/j/1?pwd=~~~}",
+        ),
     ],
 )
 def test_a_wrapping_seen_in_the_wild_comes_off(wrapped: str, target: str) -> None:
     assert unwrap(wrapped) == target
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        "https://nam11.safelinks.protection.outlook.com/?url=",
+        "https://chn01.safelinks.protection.outlook.cn/?url=",
+        "https://can01.safelinks.protection.partner.outlook.cn/?url=",
+        "https://nam11.safelinks.outlook.cn/?url=",
+        "https://usg01.safelinks.protection.outlook.us/?url=",
+        "https://gcc02.safelinks.protection.office365.us/?url=",
+        "https://safelinks.protection.apps.mil/?url=",
+        "https://linkprotect.cudasvc.com/?c=E,1,x&a=",
+        "https://clicktime.symantec.com/15xVcHh2qpEgPv5boCzmK?h=QCYVzyLUm8b=&u=",
+        "https://protect2.fireeye.com/v1/url?k=84f6a8c0&q=1&e=6739af06&u=",
+        "https://cas5-0-urlprotect.trendmicro.com:443/wis/clicktime/v1/query?url=",
+        "https://urlsand.esvalabs.com/?e=ed7a584b&u=",
+        "https://scanmail.trustwave.com/?c=1&d=x&u=",
+        "https://link.edgepilot.com/s/4239f747/ca21cbCpKkOSLI5ZXNqTdQ?u=",
+        "https://antiphishing.vadesecure.com/v4?f=x&u=",
+        "https://m365.eu.vadesecure.com/safeproxy/v4?f=x&u=",
+        "https://slack-redir.net/link?v=3&url=",
+        "https://l.facebook.com/l.php?h=AT0&u=",
+        "https://l.messenger.com/l.php?h=AT0&u=",
+        "https://l.instagram.com/?e=AT0&u=",
+        "https://l.wl.co/l?u=",
+        "https://www.linkedin.com/redir/redirect?urlhash=x&url=",
+        "https://www.linkedin.com/safety/go/?urlhash=x&url=",
+        "https://www.youtube.com/redirect?event=x&q=",
+    ],
+)
+def test_every_guard_and_redirector_that_carries_its_target_is_undone(opening: str) -> None:
+    target = f"{ZOOM}?pwd=a.1"
+
+    assert unwrap(f"{opening}{quote(target, safe='')}") == target
+    assert unwrap(f"{opening}{quote(target, safe=':/?=')}&z=1") == target
+
+
+@pytest.mark.parametrize("wrap", WRAPPINGS)
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://zoom.us.evil.com/j/123456789",
+        "https://evilzoom.us/j/123456789",
+        "https://zoom.us@evil.com/j/123456789",
+        "https://zo\u043em.us/j/123456789",
+        "https://support.zoom.us/hc/en-us/articles/201362193",
+        "https://zoom.us/rec/share/123456789",
+        "https://zoom.us/webinar/register/WN_123456789",
+        "zoommtg://zoom.us.evil.com/join?confno=123456789",
+    ],
+)
+def test_a_decoy_stays_a_decoy_inside_any_wrapping(wrap: Callable[[str], str], target: str) -> None:
+    assert find_link((LinkField("url", wrap(target)),)) is None
 
 
 @pytest.mark.parametrize(
@@ -184,6 +283,15 @@ def test_a_wrapping_seen_in_the_wild_comes_off(wrapped: str, target: str) -> Non
         "https://urldefense.com/v3/__https://zoom.us/j/1*__;J!!x!y$",
         "https://eu.protection.sophos.com/?u=A",
         "https://secure-web.cisco.com/",
+        "https://secure-web.cisco.com/1abc",
+        "https://secure-web.cisco.com/1abc/zoom.us",
+        "https://protect.checkpoint.com/v2/r01/___https://zoom.us/j/1",
+        "https://protect.checkpoint.com/v2/r01/___zoom.us/j/1___.x",
+        "https://protect.checkpoint.com.evil.com/v2/r01/___https://zoom.us/j/1___.x",
+        "https://success.trendmicro.com/?url=https%3A%2F%2Fzoom.us%2Fj%2F1",
+        "https://www.linkedin.com/in/jane?url=https%3A%2F%2Fzoom.us%2Fj%2F1",
+        "https://www.youtube.com/watch?q=https%3A%2F%2Fzoom.us%2Fj%2F1",
+        "https://evilsafelinks.protection.outlook.com/?url=https%3A%2F%2Fzoom.us%2Fj%2F1",
         "https://teams.microsoft.com/dl/launcher/launcher.html?url=https://evil.com",
     ],
 )
