@@ -23,7 +23,9 @@ _PLACES = (
     "title",
 )
 
-_MOST_WRAPPINGS = 6
+# Guards wrap what guards have wrapped, a dozen deep where a message was forwarded round. What one
+# link may cost is counted in characters read, for each wrapping that comes off leaves it shorter.
+_MOST_READ = 65_536
 _MOST_LINKS = 2_000
 _MOST_CANDIDATES = 20
 
@@ -94,12 +96,10 @@ def _candidates(field: LinkField) -> Iterator[LinkCandidate]:
 
 def _follow(link: str, place: str) -> LinkCandidate | None:
     """Take wrappings off until a meeting shows, or nothing more comes off."""
-    url: str | None = link
-    for _ in range(_MOST_WRAPPINGS):
-        if url is None:
-            break
+    url, left = link, _MOST_READ
+    while url and (left := left - len(url)) >= 0:
         if meeting := recognise(url):
             return LinkCandidate(platform=meeting.platform, url=url, room=meeting.room, place=place)
         inner = unwrap(url)
-        url = decode_entities(inner).strip(" \t\r\n<>\"'") if inner else None
+        url = decode_entities(inner).strip(" \t\r\n<>\"'") if inner else ""
     return None

@@ -336,9 +336,22 @@ def test_a_target_that_is_escaped_without_end_is_left_escaped() -> None:
     assert inner.startswith("https%25")
 
 
+@pytest.mark.parametrize("wrap", WRAPPINGS)
+@pytest.mark.parametrize("depth", [6, 8, 12])
+def test_a_link_is_found_however_deep_it_is_wrapped(wrap: Callable[[str], str], depth: int) -> None:
+    url = ZOOM
+    for layer in range(depth):
+        url = wrap(url) if layer % 2 else _safe_link(url)
+
+    found = find_link((LinkField("description", url),))
+
+    assert found is not None
+    assert found.url == ZOOM
+
+
 def test_wrappings_without_end_are_given_up() -> None:
     url = TARGETS[1]
-    for _ in range(12):
+    for _ in range(250):
         url = f"https://www.google.com/url?q={url}"
 
     assert find_link((LinkField("location", url),)) is None

@@ -253,6 +253,26 @@ def test_a_hostile_text_of_a_megabyte_is_read_at_once(unit: str) -> None:
     assert found is None or found.startswith("https://zoom.us/j/12345678")
 
 
+@pytest.mark.timeout(5)  # it takes a fifth of a second
+@pytest.mark.parametrize(
+    "wrapping",
+    [
+        "https://www.google.com/url?q=",
+        "https://secure-web.cisco.com/1/",
+        "https://urldefense.com/v3/__",
+        "https://urldefense.proofpoint.com/v2/url?u=",
+        "https://protect.checkpoint.com/v2/___",
+    ],
+)
+@pytest.mark.parametrize("depth", [8, 60, 200])
+def test_a_megabyte_of_deep_wrappings_is_read_at_once(wrapping: str, depth: int) -> None:
+    count = 1_000_000 // (depth * len(wrapping))
+
+    text = " ".join(f"{wrapping * depth}{number}" for number in range(count))
+
+    assert _in_description(text) is None
+
+
 def test_a_link_at_either_end_of_a_huge_text_is_found() -> None:
     filler = "lorem ipsum " * 100_000
 
