@@ -22,16 +22,20 @@ _HREF = re.compile(
 _CHARACTERS = r"[!#$%&()*+,\-./0-9:;=?@A-Z_a-z~]"
 # People leave the scheme out where they type a link; only for hosts that can mean nothing else.
 _BARE_HOSTS = (
-    r"meet\.google\.com|g\.co/meet|zoom(?:gov)?\.(?:us|com)|zoom-x\.de|teams\.microsoft\.(?:com|us)"
-    r"|teams\.live\.com|webex\.com|gotomeeting\.com|gotomeet\.me|goto\.com|bluejeans\.com"
+    r"meet\.google\.com|g\.co/meet|zoom(?:gov)?\.(?:us|com)|zoom\.com\.cn|zoom-x\.de"
+    r"|teams\.microsoft\.(?:com|us)|teams\.cloud\.microsoft|teams\.live\.com|webex\.com|gotomeeting\.com|gotomeet\.me|goto\.com|bluejeans\.com"
     r"|whereby\.com"
 )
 _LINK = re.compile(
-    rf"(?:(https?)://"
+    rf"(?:((?:https?|zoommtg|zoomus|msteams)://|msteams:/(?=[lm]))"
     rf"|(?<![\w@./%=&?#+~-])(?=(?:[a-z0-9-]{{1,63}}\.){{0,3}}(?:{_BARE_HOSTS})/))"
     # Teams' own context parameter, where it is not escaped, is the one place for braces.
     rf"{_CHARACTERS}{{1,{_LONGEST}}}(?:(?<=context=)\{{[^{{}}<>\s]{{1,600}}\}}{_CHARACTERS}{{0,600}})?",
     re.IGNORECASE | re.ASCII,
+)
+_NUMBER_IN_GROUPS = re.compile(
+    r"(?<=/[jsw]/)([0-9]{3})[ \xa0\u2009\u202f\u2010-\u2015]([0-9]{3,4})"
+    r"[ \xa0\u2009\u202f\u2010-\u2015]([0-9]{3,4})(?!\d)"
 )
 _BREAK_HINT = re.compile(r"<wbr ?/?>", re.IGNORECASE)
 _JOINED = re.compile(r"[,;]+(?=https?://)", re.IGNORECASE)
@@ -47,7 +51,7 @@ def links_in(text: str) -> Iterator[str]:
         text = f"{text[:_MOST_HEAD]}\n{text[-_MOST_TAIL:]}"
     for match in _HREF.finditer(text):
         yield re.sub(r"\s+", "", decode_entities(match[1] or match[2]))
-    for match in _LINK.finditer(_BREAK_HINT.sub("", decode_entities(text))):
+    for match in _LINK.finditer(join_groups(_BREAK_HINT.sub("", decode_entities(text)))):
         for piece in _JOINED.split(match[0]):
             address = _without_punctuation(piece)
             yield address if match[1] else f"https://{address}"
@@ -60,6 +64,11 @@ def decode_entities(text: str) -> str:
             break
         text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
     return text
+
+
+def join_groups(text: str) -> str:
+    """Join a meeting's number in an address that was typed, or copied, in groups."""
+    return _NUMBER_IN_GROUPS.sub(r"\1\2\3", text)
 
 
 def _without_punctuation(address: str) -> str:

@@ -6,7 +6,8 @@ from itertools import islice
 
 import msgspec
 
-from meetbot_calendar.calendars.link_scanning import decode_entities, links_in
+from meetbot_calendar.calendars.link_respelling import respell
+from meetbot_calendar.calendars.link_scanning import decode_entities, join_groups, links_in
 from meetbot_calendar.calendars.link_unwrapping import unwrap
 from meetbot_calendar.calendars.meeting_platforms import recognise
 from meetbot_calendar.calendars.model import LinkField, Platform
@@ -33,7 +34,10 @@ _SECRET = re.compile(r"[?&#](?:pwd|p|passcode|password|tk|roomkey)=[^&#]", re.IG
 
 
 class LinkCandidate(msgspec.Struct, frozen=True, kw_only=True):
-    """One meeting that an event's fields name. ``url`` is as found, without its wrappings."""
+    """One meeting that an event's fields name.
+
+    ``url`` is as found, without its wrappings; an app's or a hand's spelling is a browser's.
+    """
 
     platform: Platform
     url: str
@@ -95,11 +99,11 @@ def _candidates(field: LinkField) -> Iterator[LinkCandidate]:
 
 
 def _follow(link: str, place: str) -> LinkCandidate | None:
-    """Take wrappings off until a meeting shows, or nothing more comes off."""
+    """Take wrappings off, and mend spellings, until a meeting shows or nothing more is to do."""
     url, left = link, _MOST_READ
     while url and (left := left - len(url)) >= 0:
         if meeting := recognise(url):
             return LinkCandidate(platform=meeting.platform, url=url, room=meeting.room, place=place)
-        inner = unwrap(url)
-        url = decode_entities(inner).strip(" \t\r\n<>\"'") if inner else ""
+        inner = unwrap(url) or respell(url)
+        url = join_groups(decode_entities(inner or "")).strip(" \t\r\n<>\"'")
     return None

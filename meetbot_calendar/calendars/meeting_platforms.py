@@ -20,6 +20,13 @@ from meetbot_calendar.calendars.link_addresses import (
     query_values,
 )
 from meetbot_calendar.calendars.model import Platform
+from meetbot_calendar.calendars.platform_sites import (
+    GOOGLE_MEET_PAGES,
+    GOTO_PAGES,
+    HOSTS,
+    VENDOR_SITES,
+    WHEREBY_PAGES,
+)
 
 
 class Meeting(msgspec.Struct, frozen=True):
@@ -34,18 +41,13 @@ def recognise(url: str) -> Meeting | None:
     address = parse_address(url)
     if address is None:
         return None
-    for platform, hosts, identity in _GRAMMARS:
+    for platform, hosts in HOSTS.items():
         if hosts.fullmatch(address.host):
-            room = identity(address)
+            room = _GRAMMARS[platform](address)
             return Meeting(platform, f"{platform}:{room}") if room else None
     return None
 
 
-# Sites of the vendors themselves, where a path may look like a room and is a page.
-_PAGES = re.compile(
-    r"(?:admin|api|apphelp|blog|community|developers?|devforum|docs|events|explore|help|investors"
-    r"|learning|marketplace|status|success|support|www)\..+"
-)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._~-]{1,79}")
 
 _MEET_CODE = re.compile(r"[a-z]{3}-[a-z]{4}-[a-z]{3}")
@@ -64,16 +66,16 @@ def _google_meet(address: Address) -> str | None:
         case (code,) | ("_meet", code) if _MEET_CODE.fullmatch(code):
             return code
         # A name that a Workspace gave one of its meetings in place of a code.
-        case (alias,) if _MEET_ALIAS.fullmatch(alias):
+        case (alias,) if _MEET_ALIAS.fullmatch(alias) and alias not in GOOGLE_MEET_PAGES:
             return f"lookup/{alias}"
         case _:
             return None
 
 
 # Zoom deals out 9 to 11 digits. Shorter numbers stand in hand-typed links; Zoom will say.
-_ZOOM_NUMBER = re.compile(r"(\d{5,11})(?:&.*)?", re.DOTALL)
+_ZOOM_NUMBER = re.compile(r"([0-9]{5,11})(?:&.*)?", re.DOTALL)
 # app., us02web. and the like are doors of zoom.us; any other name is a customer's.
-_ZOOM_DOOR = re.compile(r"(?:app|www|[a-z]{2}\d{2}(?:web)?)\.(?=zoom)")
+_ZOOM_DOOR = re.compile(r"(?:app|www|[a-z]{2}[0-9]{2}(?:web)?)\.(?=zoom)")
 
 
 def _zoom(address: Address) -> str | None:
@@ -86,14 +88,14 @@ def _zoom(address: Address) -> str | None:
             | ("wc", number)
         ) if digits := _ZOOM_NUMBER.fullmatch(number):
             return f"{cloud}{digits[1]}"
-        case ("my", name) if _NAME.fullmatch(name) and not _PAGES.fullmatch(address.host):
+        case ("my", name) if _NAME.fullmatch(name) and not VENDOR_SITES.fullmatch(address.host):
             # A personal link is a name within a customer's own host.
             return f"my/{_ZOOM_DOOR.sub('', address.host)}/{name}"
         case _:
             return None
 
 
-_TEAMS_NUMBER = re.compile(r"\d{9,20}")
+_TEAMS_NUMBER = re.compile(r"[0-9]{9,20}")
 _TEAMS_CLOUDS = {
     "teams.live.com": "live/",
     "dod.teams.microsoft.us": "dod/",
@@ -167,15 +169,12 @@ def _webex(address: Address) -> str | None:
 
 
 def _webex_room(host: str, name: str) -> str | None:
-    if _PAGES.fullmatch(host) or not _WEBEX_NAME.fullmatch(name):
+    if VENDOR_SITES.fullmatch(host) or not _WEBEX_NAME.fullmatch(name):
         return None
     return f"{host.removesuffix('.webex.com')}/{name}"
 
 
-_GOTO_NUMBER = re.compile(r"\d{9}|\d{3}-\d{3}-\d{3}")
-_GOTO_PAGES = frozenset(
-    {"about", "download", "help", "install", "join", "legal", "login", "meeting", "support"}
-)
+_GOTO_NUMBER = re.compile(r"[0-9]{9}|[0-9]{3}-[0-9]{3}-[0-9]{3}")
 
 
 def _gotomeeting(address: Address) -> str | None:
@@ -196,10 +195,10 @@ def _gotomeeting(address: Address) -> str | None:
 def _goto_room(key: str, *, named: bool) -> str | None:
     if _GOTO_NUMBER.fullmatch(key):
         return key.replace("-", "")
-    return key if named and _NAME.fullmatch(key) and key not in _GOTO_PAGES else None
+    return key if named and _NAME.fullmatch(key) and key not in GOTO_PAGES else None
 
 
-_BLUEJEANS_NUMBER = re.compile(r"\d{3,20}")
+_BLUEJEANS_NUMBER = re.compile(r"[0-9]{3,20}")
 
 
 def _bluejeans(address: Address) -> str | None:
@@ -213,15 +212,6 @@ def _bluejeans(address: Address) -> str | None:
 
 
 _WHEREBY_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{1,99}")
-_WHEREBY_PAGES = frozenset(
-    "about accessibility account admin api app apps blog business careers changelog code compare"  # noqa: SIM905 - a list is sixty lines
-    " contact cookies create customers dashboard developer developers docs download education"
-    " embedded enterprise events faq features for-education free get-started guides healthcare"
-    " help home how-to information integrations jobs legal login logout meetings new org partners"
-    " press pricing privacy product products profile register resources room rooms sales security"
-    " settings sign-in sign-up signin signup solutions start status support team telehealth"
-    " templates terms tips tos use-cases user users video video-api webinars".split()
-)
 
 
 def _whereby(address: Address) -> str | None:
@@ -229,32 +219,20 @@ def _whereby(address: Address) -> str | None:
     match tuple(segment.lower() for segment in address.segments):
         case (name,) if not _WHEREBY_NAME.fullmatch(name):
             return None
-        case (name,) if customer and not _PAGES.fullmatch(address.host):
+        case (name,) if customer and not VENDOR_SITES.fullmatch(address.host):
             return f"{customer}/{name}"
-        case (name,) if not customer and name not in _WHEREBY_PAGES:
+        case (name,) if not customer and name not in WHEREBY_PAGES:
             return name
         case _:
             return None
 
 
-_SUB = r"(?:[a-z0-9-]+\.)"
-_GRAMMARS: tuple[tuple[Platform, re.Pattern[str], Callable[[Address], str | None]], ...] = (
-    ("google_meet", re.compile(r"meet\.google\.com|g\.co"), _google_meet),
-    ("zoom", re.compile(rf"{_SUB}*(?:zoom\.(?:us|com|com\.cn)|zoomgov\.com|zoom-x\.de)"), _zoom),
-    (
-        "teams",
-        re.compile(
-            r"(?:gov\.|dod\.)?teams\.microsoft\.(?:com|us)|teams\.live\.com"
-            r"|teams\.cloud\.microsoft|teams\.microsoftonline\.cn"
-        ),
-        _teams,
-    ),
-    ("webex", re.compile(rf"{_SUB}+webex\.com"), _webex),
-    (
-        "gotomeeting",
-        re.compile(rf"{_SUB}?gotomeeting\.com|(?:www\.)?gotomeet\.me|(?:meet|app)\.goto\.com"),
-        _gotomeeting,
-    ),
-    ("bluejeans", re.compile(rf"{_SUB}?bluejeans\.com"), _bluejeans),
-    ("whereby", re.compile(rf"{_SUB}?whereby\.com"), _whereby),
-)
+_GRAMMARS: dict[Platform, Callable[[Address], str | None]] = {
+    "google_meet": _google_meet,
+    "zoom": _zoom,
+    "teams": _teams,
+    "webex": _webex,
+    "gotomeeting": _gotomeeting,
+    "bluejeans": _bluejeans,
+    "whereby": _whereby,
+}
