@@ -24,9 +24,9 @@ _PLACES = (
     "title",
 )
 
-# Guards wrap what guards have wrapped, a dozen deep where a message was forwarded round. What one
-# link may cost is counted in characters read, for each wrapping that comes off leaves it shorter.
-_MOST_READ = 65_536
+# Guards wrap what guards have wrapped, the deeper the more often it was forwarded. What one link
+# may cost is counted in characters read, for each wrapping that comes off leaves it shorter.
+_MOST_READ = 32_768
 _MOST_LINKS = 2_000
 _MOST_CANDIDATES = 20
 

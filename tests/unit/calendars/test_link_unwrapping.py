@@ -349,6 +349,28 @@ def test_a_link_is_found_however_deep_it_is_wrapped(wrap: Callable[[str], str], 
     assert found.url == ZOOM
 
 
+def test_the_longest_link_is_found_ten_real_safe_links_deep() -> None:
+    target = (
+        "https://teams.microsoft.com/l/meetup-join/19%3ameeting_NzIyNzhlMGEtM2YyZC00ZmY0LTlhNzUtZmZj"
+        "NWFmZGNlNzE2%40thread.v2/0?context=%7b%22Tid%22%3a%2272f988bf-86f1-41af-91ab-2d7cd011db47"
+        "%22%2c%22Oid%22%3a%2264339082-ed84-4b0b-b4ab-004ae54f3747%22%7d"
+    )
+    routing = (
+        "&data=05%7C02%7Cjane%40acme.com%7C1f9a0550737c41bd8c7d4c81dc1c4070%7C72f988bf86f141af91ab"
+        "2d7cd011db47%7C0%7C0%7C638700000000000000%7CUnknown%7CTWFpbGZsb3d8eyJFbXB0eU1hcGkiOnRydWV9"
+        "%7C0%7C%7C%7C&sdata=abcdefghijklmnop%2Bqrstuvwx%3D&reserved=0"
+    )
+    url = target
+    for _ in range(10):
+        host = "https://nam11.safelinks.protection.outlook.com/"
+        url = f"{host}?url={quote(url, safe='')}{routing}"
+
+    found = find_link((LinkField("description", f"Join: <{url}>"),))
+
+    assert found is not None
+    assert found.url == target
+
+
 def test_wrappings_without_end_are_given_up() -> None:
     url = TARGETS[1]
     for _ in range(250):
