@@ -75,7 +75,7 @@ def _google_meet(address: Address) -> str | None:
 # Zoom deals out 9 to 11 digits. Shorter numbers stand in hand-typed links; Zoom will say.
 _ZOOM_NUMBER = re.compile(r"([0-9]{5,11})(?:&.*)?", re.DOTALL)
 # app., us02web. and the like are doors of zoom.us; any other name is a customer's.
-_ZOOM_DOOR = re.compile(r"(?:app|www|[a-z]{2}[0-9]{2}(?:web)?)\.(?=zoom)")
+_ZOOM_DOOR = re.compile(r"^(?:app|www|[a-z]{2}[0-9]{2}(?:web)?)\.(?=zoom)")
 
 
 def _zoom(address: Address) -> str | None:
@@ -88,11 +88,21 @@ def _zoom(address: Address) -> str | None:
             | ("wc", number)
         ) if digits := _ZOOM_NUMBER.fullmatch(number):
             return f"{cloud}{digits[1]}"
-        case ("my", name) if _NAME.fullmatch(name) and not VENDOR_SITES.fullmatch(address.host):
-            # A personal link is a name within a customer's own host.
-            return f"my/{_ZOOM_DOOR.sub('', address.host)}/{name}"
+        case ("my", name) if _NAME.fullmatch(name):
+            return _zoom_personal(address.host, name)
         case _:
             return None
+
+
+def _zoom_personal(host: str, name: str) -> str | None:
+    """Name a personal link, which is a name within a customer's own host.
+
+    zoom.com is zoom.us by its newer name: Zoom answers to both.
+    """
+    host = _ZOOM_DOOR.sub("", host)
+    if host.endswith("zoom.com"):
+        host = f"{host.removesuffix('com')}us"
+    return None if VENDOR_SITES.fullmatch(host) else f"my/{host}/{name}"
 
 
 _TEAMS_NUMBER = re.compile(r"[0-9]{9,20}")

@@ -31,7 +31,9 @@ SAME_ROOM = {
         "https://zoom.us/j/85173157171",
         "https://zoom.us/j/85173157171?pwd=Abc123",
         "https://zoom.us/j/85173157171&pwd=Abc123",
+        "https://us02web.zoom.us/j/85173157171",
         "https://us02web.zoom.us/j/85173157171#success",
+        "https://www.zoom.com/j/85173157171?pwd=Abc123",
         "https://amazon.zoom.us/j/85173157171?pwd=corp",
         "https://emea.amazon.zoom.us/j/85173157171",
         "https://zoom.us/w/85173157171?tk=x",
@@ -52,8 +54,20 @@ SAME_ROOM = {
         "https://zoom.us/my/john.smith",
         "https://zoom.us/my/John.Smith?pwd=x",
         "https://us02web.zoom.us/my/john.smith",
+        "https://www.zoom.us/my/john.smith",
+        "https://zoom.com/my/john.smith",
+        "https://www.zoom.com/my/john.smith?pwd=x",
+        "https://us02web.zoom.com/my/john.smith",
     ),
-    "zoom:my/acme.zoom.us/john.smith": ("https://acme.zoom.us/my/john.smith",),
+    "zoom:my/acme.zoom.us/john.smith": (
+        "https://acme.zoom.us/my/john.smith",
+        "https://acme.zoom.com/my/john.smith",
+    ),
+    "zoom:my/myapp.zoom.us/jane.doe": ("https://myapp.zoom.us/my/jane.doe",),
+    "zoom:my/zoomgov.com/jane.doe": (
+        "https://zoomgov.com/my/jane.doe",
+        "https://www.zoomgov.com/my/jane.doe",
+    ),
     "teams:19:meeting_NjA2Mzc@thread.v2": (
         f"https://teams.microsoft.com/l/meetup-join/{THREAD}/0?context=%7b%22Tid%22%3a%22a%22%7d",
         f"https://teams.microsoft.com/l/meetup-join/{THREAD}/0?context=%7B%22Tid%22%3A%22b%22%7D",
@@ -206,6 +220,12 @@ NO_MEETING = (
     "https://acme.zoom.us/my/",
     "https://support.zoom.us/hc/en-us/articles/201362193",
     "https://support.zoom.us/my/account",
+    "https://support.zoom.com/my/account",
+    "https://us06web.zoom.us/launch/jc/85173157171",  # the meeting's chat
+    "https://us06web.zoom.us/meetings/85173157171/invitations?signature=x",
+    "https://acme.zoom.us/rec/play/85173157171",
+    "https://zoom.us/w_p/85173157171/x",
+    "https://zoom.us/postattendee?mn=85173157171",
     "https://events.zoom.us/ev/abc123",
     "https://applications.zoom.us/addon/invitation/detail?meetingUuid=x",
     # Teams'
@@ -304,6 +324,8 @@ def test_a_page_or_a_host_that_only_looks_right_joins_nothing(url: str) -> None:
         ("https://a.webex.com/meet/jane", "https://b.webex.com/meet/jane"),
         ("https://a.whereby.com/room-1", "https://whereby.com/room-1"),
         ("https://a.zoom.us/my/jane.d", "https://b.zoom.us/my/jane.d"),
+        ("https://zoom.us/my/jane.d", "https://zoomgov.com/my/jane.d"),
+        ("https://evil.zoom.us/my/zoom.us", "https://zoom.us/my/zoom.us"),
         ("https://zoom.us/j/1612345678", "https://zoomgov.com/j/1612345678"),
         (
             "https://teams.live.com/meet/9361792952021",
