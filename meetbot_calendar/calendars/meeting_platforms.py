@@ -156,6 +156,7 @@ def _teams_coordinates(coordinates: str) -> str | None:
 
 _WEBEX_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,127}")
 _WEBEX_TICKET = re.compile(r"[A-Za-z0-9]{6,80}")
+_WEBEX_NUMBER = re.compile(r"[0-9]{8,12}")
 _WEBEX_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -172,6 +173,8 @@ def _webex(address: Address) -> str | None:
             | ("m", key)
         ) if _WEBEX_ID.fullmatch(plain := key.lower().replace("-", "")):
             return f"id/{plain}"
+        case (_, "m.php") if address.query.get("at") == "JM":  # what Webex' URL API writes
+            return _webex_number(address.host, address.query.get("mk", ""))
         case ("meet" | "join", name) | ("webappng", "sites", _, "dashboard", "pmr", name):
             return _webex_room(address.host, unquote(name).lower())
         case _:
@@ -182,6 +185,12 @@ def _webex_room(host: str, name: str) -> str | None:
     if VENDOR_SITES.fullmatch(host) or not _WEBEX_NAME.fullmatch(name):
         return None
     return f"{host.removesuffix('.webex.com')}/{name}"
+
+
+def _webex_number(host: str, number: str) -> str | None:
+    if VENDOR_SITES.fullmatch(host) or not _WEBEX_NUMBER.fullmatch(number):
+        return None
+    return f"{host.removesuffix('.webex.com')}/number/{number}"
 
 
 _GOTO_NUMBER = re.compile(r"[0-9]{9}|[0-9]{3}-[0-9]{3}-[0-9]{3}")
@@ -196,6 +205,8 @@ def _gotomeeting(address: Address) -> str | None:
             return _goto_room(key, named=True)
         case (key,) if rooms_by_name:
             return _goto_room(key, named=True)
+        case (company, key) if address.host.endswith("gotomeet.me") and _NAME.fullmatch(company):
+            return f"{company}/{room}" if (room := _goto_room(key, named=True)) else None
         case () if address.host == "app.gotomeeting.com":
             return _goto_room(address.query.get("meetingid", ""), named=False)
         case _:

@@ -11,10 +11,12 @@ HOSTS: dict[Platform, re.Pattern[str]] = {
     "google_meet": re.compile(r"meet\.google\.com|g\.co"),
     "zoom": re.compile(rf"{_SUB}*(?:zoom\.(?:us|com|com\.cn)|zoomgov\.com|zoom-x\.de)"),
     "teams": re.compile(
-        r"(?:gov\.|dod\.)?teams\.microsoft\.(?:com|us)|teams\.live\.com"
+        # gov., dod., or the name of an organisation.
+        rf"{_SUB}?teams\.microsoft\.(?:com|us)|teams\.live\.com"
         r"|teams\.cloud\.microsoft|teams\.microsoftonline\.cn"
     ),
-    "webex": re.compile(rf"{_SUB}+webex\.com"),
+    # Cisco's, China's, and the US government's, as Webex' own SDK lists it.
+    "webex": re.compile(rf"{_SUB}+(?:webex\.com|webex\.com\.cn|webexgov\.us)"),
     "gotomeeting": re.compile(
         rf"{_SUB}?gotomeeting\.com|(?:www\.)?gotomeet\.me|(?:meet|app)\.goto\.com"
     ),
