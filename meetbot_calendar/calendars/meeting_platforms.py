@@ -219,13 +219,19 @@ def _goto_room(key: str, *, named: bool) -> str | None:
     return key if named and _NAME.fullmatch(key) and key not in GOTO_PAGES else None
 
 
-_BLUEJEANS_NUMBER = re.compile(r"[0-9]{3,20}")
+# BlueJeans deals out nine digits; people choose their own, such as an extension. 111 is the test of
+# one's camera, and a year is the blog's. A passcode may follow, and the way to join by.
+_BLUEJEANS_PATH = re.compile(
+    r"((?!(?:19|20)[0-9]{2}(?:/|$))[0-9]{4,20})(?:/[0-9]{1,20})?(?:/(?:webrtc|browser))?"
+)
 
 
 def _bluejeans(address: Address) -> str | None:
+    if VENDOR_SITES.fullmatch(address.host.removeprefix("www.")):
+        return None
     match tuple(segment.lower() for segment in address.segments):
-        case (number,) | (number, _) | (number, _, _) if _BLUEJEANS_NUMBER.fullmatch(number):
-            return number
+        case path if found := _BLUEJEANS_PATH.fullmatch("/".join(path)):
+            return found[1]
         case ("a2m", "live-event", name) if _NAME.fullmatch(name):
             return f"event/{name}"
         case _:
