@@ -125,12 +125,16 @@ def _teams(address: Address) -> str | None:
     match segments:
         case ("l", "meetup-join", thread, *rest):
             return _teams_thread(thread, rest[0] if rest else "0")
-        case ("meet", number) if _TEAMS_NUMBER.fullmatch(number):
-            return f"{_TEAMS_CLOUDS.get(address.host, '')}{number}"
+        case ("meet", number):
+            return _teams_number(address.host, number)
         case ("light-meetings", "launch"):
-            return _teams_coordinates(query.get("coords", ""))
+            return _teams_coordinates(address.host, query.get("coords", ""))
         case _:
             return None
+
+
+def _teams_number(host: str, number: str) -> str | None:
+    return f"{_TEAMS_CLOUDS.get(host, '')}{number}" if _TEAMS_NUMBER.fullmatch(number) else None
 
 
 def _teams_thread(thread: str, message: str) -> str:
@@ -141,17 +145,22 @@ def _teams_thread(thread: str, message: str) -> str:
 
 
 class _Coordinates(msgspec.Struct, rename="camel"):
-    conversation_id: str
+    """Where the light client is: in a thread, or, from a short link, at a number."""
+
+    conversation_id: str = ""
     message_id: str = "0"
+    meeting_code: str = ""
 
 
-def _teams_coordinates(coordinates: str) -> str | None:
+def _teams_coordinates(host: str, coordinates: str) -> str | None:
     try:
         document = base64.b64decode(coordinates + "=" * (-len(coordinates) % 4), validate=True)
         where = msgspec.json.decode(document, type=_Coordinates)
     except (binascii.Error, ValueError, msgspec.DecodeError, RecursionError):
         return None
-    return _teams_thread(where.conversation_id, where.message_id)
+    if where.conversation_id:
+        return _teams_thread(where.conversation_id, where.message_id)
+    return _teams_number(host, where.meeting_code)
 
 
 _WEBEX_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,127}")
@@ -194,6 +203,7 @@ def _webex_number(host: str, number: str) -> str | None:
 
 
 _GOTO_NUMBER = re.compile(r"[0-9]{9}|[0-9]{3}-[0-9]{3}-[0-9]{3}")
+_GOTO_PART = re.compile(r"[0-9]{1,8}")  # of a number that was typed in groups
 
 
 def _gotomeeting(address: Address) -> str | None:
@@ -216,7 +226,8 @@ def _gotomeeting(address: Address) -> str | None:
 def _goto_room(key: str, *, named: bool) -> str | None:
     if _GOTO_NUMBER.fullmatch(key):
         return key.replace("-", "")
-    return key if named and _NAME.fullmatch(key) and key not in GOTO_PAGES else None
+    is_name = named and _NAME.fullmatch(key) and not _GOTO_PART.fullmatch(key)
+    return key if is_name and key not in GOTO_PAGES else None
 
 
 # BlueJeans deals out nine digits; people choose their own, such as an extension. 111 is the test of
@@ -246,7 +257,7 @@ def _whereby(address: Address) -> str | None:
     match tuple(segment.lower() for segment in address.segments):
         case (name,) if not _WHEREBY_NAME.fullmatch(name):
             return None
-        case (name,) if customer and not VENDOR_SITES.fullmatch(address.host):
+        case (name,) if customer not in {"", "app"} and not VENDOR_SITES.fullmatch(address.host):
             return f"{customer}/{name}"
         case (name,) if not customer and name not in WHEREBY_PAGES:
             return name

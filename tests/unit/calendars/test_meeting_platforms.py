@@ -1,3 +1,5 @@
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from meetbot_calendar.calendars.meeting_platforms import recognise
 
 THREAD = "19%3ameeting_NjA2Mzc%40thread.v2"
 COORDS = "eyJjb252ZXJzYXRpb25JZCI6IjE5Om1lZXRpbmdfTmpBMk16Y0B0aHJlYWQudjIiLCJ0ZW5hbnRJZCI6InQifQ"
+CODE_COORDS = base64.b64encode(b'{"meetingCode":"33749853217630","passcode":"x"}').decode()
 WEBEX_ID = "cdedf9ae847b4f9993f87e62a8889dad"
 
 SAME_ROOM = {
@@ -94,6 +97,11 @@ SAME_ROOM = {
         "https://teams.cloud.microsoft/meet/33749853217630?p=em7xplMpIFquiFGvn8",
         "https://acme.teams.microsoft.com/meet/33749853217630?p=em7xplMpIFquiFGvn8",
         "https://teams.microsoft.com/v2/?meetingjoin=true#/meet/33749853217630?p=em7&anon=true",
+        f"https://teams.microsoft.com/light-meetings/launch?agent=web&coords={CODE_COORDS}",
+    ),
+    "teams:live/33749853217630": (
+        "https://teams.live.com/meet/33749853217630?p=x",
+        f"https://teams.live.com/light-meetings/launch?coords={CODE_COORDS}&agent=web",
     ),
     "teams:live/9361792952021": ("https://teams.live.com/meet/9361792952021?p=abc12345",),
     "teams:gov/12345678901234": (
@@ -148,6 +156,7 @@ SAME_ROOM = {
         "https://meet.goto.com/jane.doe",
         "https://global.gotomeeting.com/join/jane.doe",
     ),
+    "gotomeeting:5551234567": ("https://gotomeet.me/5551234567",),  # a room named so
     "gotomeeting:acme/jane.doe": ("https://www.gotomeet.me/Acme/Jane.Doe",),
     "bluejeans:123456789": (
         "https://bluejeans.com/123456789",
@@ -268,6 +277,8 @@ NO_MEETING = (
     "https://teams.microsoft.com/meetingOptions/?organizerId=1&threadId=19_meeting",
     "https://teams.microsoft.com/light-meetings/launch?coords=%%%",
     "https://teams.microsoft.com/light-meetings/launch?coords=W10",
+    "https://teams.microsoft.com/light-meetings/launch?coords=e30",
+    "https://teams.live.com/light-meetings/launch?anon=true&lightExperience=true",
     "https://teams.microsoft.com/light-meetings/launch",
     "https://teams.live.com/join/9361792952021",
     "https://dialin.teams.microsoft.com/abc?id=1",
@@ -300,6 +311,7 @@ NO_MEETING = (
     # GoTo's
     "https://global.gotomeeting.com/install",
     "https://global.gotomeeting.com/join",
+    "https://global.gotomeeting.com/join/123",  # the beginning of a number
     "https://support.goto.com/meeting/help",
     "https://meet.goto.com/install",
     "https://meet.goto.com/openerbinaries/564/GoToOpener.msi",
@@ -330,6 +342,7 @@ NO_MEETING = (
     "https://whereby.com/user/login",
     "https://whereby.com/blog",
     "https://docs.whereby.com/whereby-101",
+    "https://app.whereby.com/login",
     "https://help.whereby.com/article",
     "https://whereby.com/@jane",
 )
