@@ -37,6 +37,7 @@ _NUMBER_IN_GROUPS = re.compile(
     r"(?<=/[jsw]/)([0-9]{3})[ \xa0\u2009\u202f\u2010-\u2015]([0-9]{3,4})"
     r"[ \xa0\u2009\u202f\u2010-\u2015]([0-9]{3,4})(?!\d)"
 )
+_ESCAPED_BLANKS = frozenset({"%20", "%09", "%0A", "%0D", "%3E", "%22"})
 _BREAK_HINT = re.compile(r"<wbr ?/?>", re.IGNORECASE)
 _JOINED = re.compile(r"[,;]+(?=https?://)", re.IGNORECASE)
 _PATH_ENDS = re.compile(r"[?#,;]")
@@ -49,11 +50,15 @@ def links_in(text: str) -> Iterator[str]:
     """
     if len(text) > _MOST_HEAD + _MOST_TAIL:
         text = f"{text[:_MOST_HEAD]}\n{text[-_MOST_TAIL:]}"
+    text = text.replace("\\/", "/")  # JSON that was pasted, or stored, as it is written
     for match in _HREF.finditer(text):
         yield re.sub(r"\s+", "", decode_entities(match[1] or match[2]))
-    for match in _LINK.finditer(join_groups(_BREAK_HINT.sub("", decode_entities(text)))):
+    text = join_groups(_BREAK_HINT.sub("", decode_entities(text)))
+    for match in _LINK.finditer(text):
         for piece in _JOINED.split(match[0]):
             address = _without_punctuation(piece)
+            if text[match.start() - 1 : match.start()] == "_":  # emphasis, as in *…* and _…_
+                address = address.rstrip("_")
             yield address if match[1] else f"https://{address}"
 
 
@@ -69,6 +74,15 @@ def decode_entities(text: str) -> str:
 def join_groups(text: str) -> str:
     """Join a meeting's number in an address that was typed, or copied, in groups."""
     return _NUMBER_IN_GROUPS.sub(r"\1\2\3", text)
+
+
+def trimmed(address: str) -> str:
+    """Take off the blanks and brackets around an address, and the blanks escaped after it."""
+    address = address.strip(" \t\r\n<>\"'")
+    end = len(address)
+    while address[end - 3 : end].upper() in _ESCAPED_BLANKS:
+        end -= 3
+    return address[:end]
 
 
 def _without_punctuation(address: str) -> str:

@@ -7,7 +7,7 @@ from itertools import islice
 import msgspec
 
 from meetbot_calendar.calendars.link_respelling import respell
-from meetbot_calendar.calendars.link_scanning import decode_entities, join_groups, links_in
+from meetbot_calendar.calendars.link_scanning import decode_entities, join_groups, links_in, trimmed
 from meetbot_calendar.calendars.link_unwrapping import unwrap
 from meetbot_calendar.calendars.meeting_platforms import recognise
 from meetbot_calendar.calendars.model import LinkField, Platform
@@ -100,10 +100,10 @@ def _candidates(field: LinkField) -> Iterator[LinkCandidate]:
 
 def _follow(link: str, place: str) -> LinkCandidate | None:
     """Take wrappings off, and mend spellings, until a meeting shows or nothing more is to do."""
-    url, left = link, _MOST_READ
+    url, left = trimmed(link), _MOST_READ
     while url and (left := left - len(url)) >= 0:
         if meeting := recognise(url):
             return LinkCandidate(platform=meeting.platform, url=url, room=meeting.room, place=place)
         inner = unwrap(url) or respell(url)
-        url = join_groups(decode_entities(inner or "")).strip(" \t\r\n<>\"'")
+        url = trimmed(join_groups(decode_entities(inner or "")))
     return None
