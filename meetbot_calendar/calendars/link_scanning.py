@@ -23,8 +23,9 @@ _CHARACTERS = r"[!#$%&()*+,\-./0-9:;=?@A-Z_a-z~]"
 # People leave the scheme out where they type a link; only for hosts that can mean nothing else.
 _BARE_HOSTS = (
     r"meet\.google\.com|g\.co/meet|zoom(?:gov)?\.(?:us|com)|zoom\.com\.cn|zoom-x\.de"
-    r"|teams\.microsoft\.(?:com|us)|teams\.cloud\.microsoft|teams\.live\.com|webex\.com(?:\.cn)?|webexgov\.us|gotomeeting\.com|gotomeet\.me|goto\.com|bluejeans\.com"
-    r"|whereby\.com"
+    r"|teams\.microsoft\.(?:com|us)|teams\.cloud\.microsoft|teams\.live\.com"
+    r"|webex\.com(?:\.cn)?|webexgov\.us|gotomeeting\.com|gotomeet\.me|goto\.com"
+    r"|bluejeans\.com|whereby\.com"
 )
 _LINK = re.compile(
     rf"(?:((?:https?|zoommtg|zoomus|msteams)://|msteams:/(?=[lm]))"

@@ -75,11 +75,15 @@ def _google_meet(address: Address) -> str | None:
 # Zoom deals out 9 to 11 digits. Shorter numbers stand in hand-typed links; Zoom will say.
 _ZOOM_NUMBER = re.compile(r"([0-9]{5,11})(?:&.*)?", re.DOTALL)
 # app., us02web. and the like are doors of zoom.us; any other name is a customer's.
-_ZOOM_DOOR = re.compile(r"^(?:app|www|[a-z]{2}[0-9]{2}(?:web)?)\.(?=zoom)")
+_ZOOM_DOOR = re.compile(r"^(?:www\.|(?:app|[a-z]{2}[0-9]{2}(?:web)?)\.(?=zoom))")
+_ZOOM_COM = re.compile(r"zoom\.com$")
 
 
 def _zoom(address: Address) -> str | None:
-    cloud = "gov/" if address.host.endswith("zoomgov.com") else ""
+    host = _ZOOM_DOOR.sub("", address.host)
+    if VENDOR_SITES.fullmatch(host):
+        return None
+    cloud = "gov/" if host.endswith("zoomgov.com") else ""
     match tuple(segment.lower() for segment in address.segments):
         case (
             ("j" | "w" | "s", number)
@@ -89,20 +93,10 @@ def _zoom(address: Address) -> str | None:
         ) if digits := _ZOOM_NUMBER.fullmatch(number):
             return f"{cloud}{digits[1]}"
         case ("my", name) if _NAME.fullmatch(name):
-            return _zoom_personal(address.host, name)
+            # A name within a customer's own host; Zoom answers at zoom.com as it does at zoom.us.
+            return f"my/{_ZOOM_COM.sub('zoom.us', host)}/{name}"
         case _:
             return None
-
-
-def _zoom_personal(host: str, name: str) -> str | None:
-    """Name a personal link, which is a name within a customer's own host.
-
-    zoom.com is zoom.us by its newer name: Zoom answers to both.
-    """
-    host = _ZOOM_DOOR.sub("", host)
-    if host.endswith("zoom.com"):
-        host = f"{host.removesuffix('com')}us"
-    return None if VENDOR_SITES.fullmatch(host) else f"my/{host}/{name}"
 
 
 _TEAMS_NUMBER = re.compile(r"[0-9]{9,20}")

@@ -12,7 +12,7 @@ HOSTS: dict[Platform, re.Pattern[str]] = {
     "zoom": re.compile(rf"{_SUB}*(?:zoom\.(?:us|com|com\.cn)|zoomgov\.com|zoom-x\.de)"),
     "teams": re.compile(
         # gov., dod., or the name of an organisation.
-        rf"{_SUB}?teams\.microsoft\.(?:com|us)|teams\.live\.com"
+        rf"(?:(?!admin\.|dialin\.|events\.){_SUB})?teams\.microsoft\.(?:com|us)|teams\.live\.com"
         r"|teams\.cloud\.microsoft|teams\.microsoftonline\.cn"
     ),
     # Cisco's, China's, and the US government's, as Webex' own SDK lists it.
@@ -27,7 +27,7 @@ HOSTS: dict[Platform, re.Pattern[str]] = {
 # Sites of the vendors themselves, where a path may look like a room and is a page.
 VENDOR_SITES = re.compile(
     r"(?:admin|api|apphelp|blog|community|developers?|devforum|docs|events|explore|help|investors"
-    r"|learning|marketplace|status|success|support|www)\..+"
+    r"|learning|marketplace|signin|status|success|support|www)\..+"
 )
 
 # Names of a meeting have the form of a page's, so the pages are told by name.

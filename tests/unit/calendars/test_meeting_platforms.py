@@ -39,6 +39,7 @@ SAME_ROOM = {
         "https://www.zoom.com/j/85173157171?pwd=Abc123",
         "https://amazon.zoom.us/j/85173157171?pwd=corp",
         "https://emea.amazon.zoom.us/j/85173157171",
+        "https://www.amazon.zoom.us/j/85173157171",
         "https://zoom.us/w/85173157171?tk=x",
         "https://zoom.us/s/85173157171?zak=x",
         "https://zoom.us/wc/join/85173157171",
@@ -65,6 +66,7 @@ SAME_ROOM = {
     "zoom:my/acme.zoom.us/john.smith": (
         "https://acme.zoom.us/my/john.smith",
         "https://acme.zoom.com/my/john.smith",
+        "https://www.acme.zoom.us/my/john.smith",
     ),
     "zoom:my/myapp.zoom.us/jane.doe": ("https://myapp.zoom.us/my/jane.doe",),
     "zoom:my/zoomgov.com/jane.doe": (
@@ -255,6 +257,7 @@ NO_MEETING = (
     "https://acme.zoom.us/my/",
     "https://support.zoom.us/hc/en-us/articles/201362193",
     "https://support.zoom.us/my/account",
+    "https://support.zoom.us/j/123456789",
     "https://support.zoom.com/my/account",
     "https://us06web.zoom.us/launch/jc/85173157171",  # the meeting's chat
     "https://us06web.zoom.us/meetings/85173157171/invitations?signature=x",
@@ -282,6 +285,8 @@ NO_MEETING = (
     "https://teams.microsoft.com/light-meetings/launch",
     "https://teams.live.com/join/9361792952021",
     "https://dialin.teams.microsoft.com/abc?id=1",
+    "https://dialin.teams.microsoft.com/meet/33749853217630",
+    "https://events.teams.microsoft.com/meet/33749853217630",
     "https://a.b.teams.microsoft.com/meet/33749853217630",
     "https://acme-teams.microsoft.com/meet/33749853217630",
     "https://acme.teams.live.com/meet/9361792952021",
@@ -292,6 +297,7 @@ NO_MEETING = (
     "https://help.webex.com/en-us/article/nrebr2p",
     "https://help.webex.com/join/jane",
     "https://www.webex.com/meet/jane",
+    "https://signin.webex.com/join/jane",
     "https://www.webex.com/test-meeting.html",
     "https://acme.webex.com/",
     "https://acme.webex.com/join",
