@@ -131,6 +131,7 @@ class CalendarProvider(Protocol):
     ) -> WatchReceipt:
         """Ask for pushes to ``address``. Raises ``PushUnsupported`` where there never will be.
 
+        Raises ``WatchStands`` where the provider lets no second watch stand beside one that does.
         ``watch_id`` is unused by providers that choose their own. ``expires_at`` is a wish: what
         the receipt says counts. Seven days ahead are refused by some, six by none.
         """

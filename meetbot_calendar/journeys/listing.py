@@ -1,14 +1,21 @@
 """Keep the list of an account's calendars true, and part from accounts and calendars that left."""
 
 import hashlib
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
 
-from meetbot_calendar.calendars.model import Calendar, ConnectionId, Grant, ListedCalendar
+from meetbot_calendar.calendars.model import (
+    Calendar,
+    ConnectionId,
+    Grant,
+    ListedCalendar,
+    WatchReceipt,
+)
 from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.errors import CalendarGone, GiveUp, MeetbotError, TryLater
-from meetbot_calendar.journeys import grants, restraint, rounds
+from meetbot_calendar.journeys import grants, restraint, rounds, sharing
 from meetbot_calendar.journeys.ringing import ring_calendars, ring_decide, ring_deliveries
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import (
@@ -116,8 +123,9 @@ async def farewell(services: Services, tenant_id: TenantId, connection_id: Conne
             return False
     async with services.database.gate(sealed_grants.grant_name(row.connection)) as gate:
         shared = await sealed_grants.shares_grant(gate, connection_id)
+    watched = await _watched(services, row)
     try:
-        await _give_back(services, row, revoke=not shared)
+        await _give_back(services, row, watched, revoke=not shared)
     except MeetbotError:
         if now < row.connection.updated_at + _FAREWELL_AT_MOST:
             async with services.database.tenant(tenant_id) as session:
@@ -128,26 +136,32 @@ async def farewell(services: Services, tenant_id: TenantId, connection_id: Conne
             await events.blank(session, connection_id)
             await watches.drop_all(session, connection_id)
             await erasure.finish(session, row.connection.user_id)
+    for watch in watched:
+        await sharing.tell_lost(services, watch)
     return True
 
 
-async def _give_back(services: Services, row: GrantRow, *, revoke: bool) -> None:
+async def _watched(services: Services, row: GrantRow) -> tuple[WatchReceipt, ...]:
+    """Return the provider's watches of a connection's calendars."""
+    async with services.database.tenant(row.connection.tenant_id) as session:
+        found = [
+            watch.receipt
+            for calendar in await calendars.of_connection(session, row.connection.id)
+            for watch in await watches.of_calendar(session, calendar.id)
+        ]
+    return tuple(receipt for receipt in found if receipt is not None)
+
+
+async def _give_back(
+    services: Services, row: GrantRow, watched: tuple[WatchReceipt, ...], *, revoke: bool
+) -> None:
     connection = row.connection
     context = TenantContext(tenant_id=connection.tenant_id)
     provider = services.providers[connection.provider]
     grant = await grants.unseal(services, row)
-    async with services.database.tenant(context.tenant_id) as session:
-        watched = [
-            watch
-            for calendar in await calendars.of_connection(session, connection.id)
-            for watch in await watches.of_calendar(session, calendar.id)
-        ]
     for watch in watched:
-        if watch.receipt is not None:
-            try:
-                await provider.unwatch(grant, watch.receipt)
-            except MeetbotError:
-                continue  # it runs out by itself, and its address is about to be unknown
+        with suppress(MeetbotError):  # it runs out by itself, and its address will be unknown
+            await provider.unwatch(grant, watch)
     if revoke:
         app = await grants.app_for(services, context, connection, grant)
         await provider.revoke(app, grant)

@@ -1,14 +1,14 @@
 """Take a provider's notice: find the watch by its address, check its secret, ring, answer fast."""
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 
 import msgspec
 
-from meetbot_calendar.calendars.model import CalendarId, Notice, Provider
+from meetbot_calendar.calendars.model import Notice, Provider
 from meetbot_calendar.errors import Missing, Tampered
 from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.journeys.sharing import hash_of, sharers
 from meetbot_calendar.storage import calendars, watches
 from meetbot_calendar.storage.watches import Rung, Watch
 
@@ -54,32 +54,33 @@ async def _find(services: Services, token: str) -> Rung:
     return rung
 
 
-def hash_of(secret: str) -> bytes:
-    """Return what is stored in place of a watch's address token or secret."""
-    return hashlib.sha256(secret.encode()).digest()
-
-
 async def _ring(services: Services, rung: Rung, notices: tuple[Notice, ...]) -> None:
-    now = services.clock.now()
     async with services.database.tenant(rung.tenant_id) as session:
         watch = await watches.get(session, rung.watch_id)
-        if watch is None:
-            return
-        meant = [notice for notice in notices if _is_meant(notice, watch)]
-        if not meant:
-            return
-        await calendars.ring(session, watch.calendar_id, now)
-        unwell = {notice.kind for notice in meant} & {"removed", "reauthorize"}
-        if unwell:  # what waits to be authorised again stands, and is renewed (providers.md 7.4)
+    meant = [notice for notice in notices if watch is not None and _is_meant(notice, watch)]
+    if watch is None or not meant:
+        return
+    kinds: set[str] = {notice.kind for notice in meant}
+    others = await sharers(services, watch.receipt, watch.id) if watch.receipt else ()
+    for each in (rung, *others):
+        await _mark(services, each, kinds)
+
+
+async def _mark(services: Services, rung: Rung, kinds: set[str]) -> None:
+    """Have a calendar read, and its watch looked after where that is unwell.
+
+    A watch that waits to be authorised again stands, and is renewed (providers.md 7.4).
+    """
+    now = services.clock.now()
+    unwell = kinds & {"removed", "reauthorize"}
+    async with services.database.tenant(rung.tenant_id) as session:
+        await calendars.ring(session, rung.calendar_id, now)
+        if unwell:
             is_lost = "removed" in unwell
-            await calendars.watch_at(session, watch.calendar_id, now, is_lost=is_lost)
-    await _wake(services, rung, watch.calendar_id, unwell=bool(unwell))
-
-
-async def _wake(services: Services, rung: Rung, calendar_id: CalendarId, *, unwell: bool) -> None:
-    await services.wakeups.ring("sync", rung.tenant_id, calendar_id)
+            await calendars.watch_at(session, rung.calendar_id, now, is_lost=is_lost)
+    await services.wakeups.ring("sync", rung.tenant_id, rung.calendar_id)
     if unwell:
-        await services.wakeups.ring("watch", rung.tenant_id, calendar_id)
+        await services.wakeups.ring("watch", rung.tenant_id, rung.calendar_id)
 
 
 def _is_meant(notice: Notice, watch: Watch) -> bool:

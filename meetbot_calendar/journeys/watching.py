@@ -1,7 +1,7 @@
 """Keep a push subscription on every calendar that can have one: made, renewed, made again."""
 
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Literal
@@ -17,10 +17,11 @@ from meetbot_calendar.errors import (
     PushUnsupported,
     ReconnectNeeded,
     TryLater,
+    WatchStands,
 )
-from meetbot_calendar.journeys import grants, restraint
-from meetbot_calendar.journeys.notices import hash_of
+from meetbot_calendar.journeys import grants, restraint, sharing
 from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.journeys.sharing import hash_of
 from meetbot_calendar.storage import calendars, watches
 from meetbot_calendar.storage.watches import Watch
 from tenants.identity import TenantContext, TenantId, new_id
@@ -155,7 +156,7 @@ async def _renew_or_make(
     for old in known:
         if old.id != kept.id:
             with suppress(MeetbotError):  # its notices still find their calendar until it runs out
-                await _stop(services, calendar, grant, old)
+                await _stop(services, calendar, grant, old, kept.platform_watch_id)
     renew_at = freshness.renew_watch_at(services.clock.now(), kept.expires_at)
     await _settle(services, calendar, "active", renew_at)
     return outcome, kept
@@ -194,16 +195,20 @@ async def _make(services: Services, calendar: Calendar, grant: Grant) -> Kept:
     )
     async with services.database.tenant(calendar.tenant_id) as session:
         await watches.begin(session, pending, token_hash=hash_of(token), expires_at=now + _LIFE)
-    public = services.house.public_url
-    try:
-        receipt = await services.providers[calendar.provider].watch(
+    provider = services.providers[calendar.provider]
+
+    async def ask() -> WatchReceipt:
+        return await provider.watch(
             grant,
             reference(calendar),
-            address=f"{public}/v1/calendar/notifications/{calendar.provider}/{token}",
+            address=f"{sharing.notices_at(services, calendar)}/{token}",
             secret=secret,
             watch_id=watch_id,
             expires_at=now + _LIFE,
         )
+
+    try:
+        receipt = await _beside_others(services, calendar, grant, watch_id, ask)
     except MeetbotError:
         async with services.database.tenant(calendar.tenant_id) as session:
             await watches.drop(session, watch_id)
@@ -211,11 +216,41 @@ async def _make(services: Services, calendar: Calendar, grant: Grant) -> Kept:
     return await _kept(services, calendar, watch_id, receipt)
 
 
+async def _beside_others(
+    services: Services,
+    calendar: Calendar,
+    grant: Grant,
+    watch_id: WatchId,
+    ask: Callable[[], Awaitable[WatchReceipt]],
+) -> WatchReceipt:
+    """Ask for a watch. One that stands already is shared, if it is another calendar's of ours.
+
+    Any other, whose secret nobody knows any more, gives way.
+    """
+    try:
+        return await ask()
+    except WatchStands as standing:
+        found = WatchReceipt(
+            platform_watch_id=standing.platform_watch_id,
+            resource_id=None,
+            expires_at=services.clock.now() + _LIFE,
+        )
+        provider = services.providers[calendar.provider]
+        if await sharing.is_anothers(services, calendar, standing):
+            renewed = await provider.renew(grant, found, expires_at=found.expires_at)
+            if renewed is not None:
+                return renewed
+        else:
+            await provider.unwatch(grant, found)
+            await sharing.tell_lost(services, found, watch_id)
+    return await ask()
+
+
 async def _kept(
     services: Services, calendar: Calendar, watch_id: WatchId, receipt: WatchReceipt
 ) -> Kept:
     async with services.database.tenant(calendar.tenant_id) as session:
-        await watches.establish(session, watch_id, receipt)
+        await watches.establish(session, watch_id, receipt, hash_of(receipt.platform_watch_id))
     return Kept(
         id=watch_id,
         platform_watch_id=receipt.platform_watch_id,
@@ -223,10 +258,16 @@ async def _kept(
     )
 
 
-async def _stop(services: Services, calendar: Calendar, grant: Grant, old: Watch) -> None:
-    """Stop a watch, and forget it; one that cannot be stopped runs out by itself."""
-    if old.receipt is not None:
+async def _stop(
+    services: Services, calendar: Calendar, grant: Grant, old: Watch, kept: str | None = None
+) -> None:
+    """Stop a watch, unless its successor lives on it, and forget it.
+
+    One that cannot be stopped runs out by itself.
+    """
+    if old.receipt is not None and old.receipt.platform_watch_id != kept:
         await services.providers[calendar.provider].unwatch(grant, old.receipt)
+        await sharing.tell_lost(services, old.receipt, old.id)
     async with services.database.tenant(calendar.tenant_id) as session:
         await watches.drop(session, old.id)
 

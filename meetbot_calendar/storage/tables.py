@@ -147,12 +147,14 @@ watches = Table(
     Column("token_hash", LargeBinary, nullable=False, unique=True),
     Column("secret_hash", LargeBinary, nullable=False),
     Column("platform_watch_id", Text),
+    Column("platform_hash", LargeBinary),
     Column("resource_id", Text),
     Column("state", Text, nullable=False),
     instant("expires_at"),
     instant("created_at"),
     CheckConstraint("state in ('pending', 'active', 'stopping')", name="state"),
     Index(None, "calendar_id"),
+    Index(None, "platform_hash"),
 )
 
 events = Table(

@@ -27,13 +27,21 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
 
     tenant_id: TenantId
     watch_id: WatchId
+    calendar_id: CalendarId
 
 
 async def find(session: GateSession) -> Rung | None:
-    """Say which watch the gate was opened for."""
-    statement = select(watches.c.tenant_id, watches.c.id)
-    row = (await session.execute(statement)).one_or_none()
-    return None if row is None else Rung(tenant_id=row.tenant_id, watch_id=row.id)
+    """Say which watch the gate was opened for, by the hash of its address's token."""
+    return next(iter(await named(session)), None)
+
+
+async def named(session: GateSession) -> tuple[Rung, ...]:
+    """Say which watches the gate was opened for, by the hash of the provider's name for them."""
+    statement = select(watches.c.tenant_id, watches.c.id, watches.c.calendar_id)
+    return tuple(
+        Rung(tenant_id=row.tenant_id, watch_id=row.id, calendar_id=row.calendar_id)
+        for row in await session.execute(statement.order_by(watches.c.id))
+    )
 
 
 async def begin(
@@ -58,14 +66,17 @@ async def begin(
     )
 
 
-async def establish(session: TenantSession, watch_id: WatchId, receipt: WatchReceipt) -> None:
-    """Record what the provider answered."""
+async def establish(
+    session: TenantSession, watch_id: WatchId, receipt: WatchReceipt, platform_hash: bytes
+) -> None:
+    """Record what the provider answered; others that share its watch find it by the hash."""
     await session.execute(
         update(watches)
         .where(watches.c.id == watch_id)
         .values(
             state="active",
             platform_watch_id=receipt.platform_watch_id,
+            platform_hash=platform_hash,
             resource_id=receipt.resource_id,
             expires_at=receipt.expires_at,
         )

@@ -34,6 +34,7 @@ from meetbot_calendar.errors import (
     ReconnectNeeded,
     Tampered,
     TryLater,
+    WatchStands,
 )
 from meetbot_calendar.gateways.microsoft.client import MicrosoftProvider
 from meetbot_calendar.gateways.microsoft.faults import api_fault
@@ -722,13 +723,17 @@ async def test_a_calendar_that_graph_will_not_push_for_can_only_be_polled(
         )
 
 
-async def test_a_second_subscription_takes_the_place_of_the_first(microsoft: Microsoft) -> None:
+async def test_a_subscription_that_stands_already_is_named_with_its_address(
+    microsoft: Microsoft,
+) -> None:
     async with a_door() as address:
         first = await _watch(microsoft, address)
-        second = await _watch(microsoft, f"{address}/again", secret="another")
+        with pytest.raises(WatchStands) as standing:
+            await _watch(microsoft, f"{address}/again", secret="another")
 
-    assert first.platform_watch_id != second.platform_watch_id
-    assert list(microsoft.site.world.state.watches) == [second.platform_watch_id]
+    found = (standing.value.platform_watch_id, standing.value.address)
+    assert found == (first.platform_watch_id, address)
+    assert list(microsoft.site.world.state.watches) == [first.platform_watch_id]
 
 
 async def test_an_address_that_does_not_answer_is_the_operators_to_mend(

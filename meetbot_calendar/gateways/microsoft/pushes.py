@@ -9,7 +9,7 @@ import msgspec
 from meetbot_calendar.calendars.model import Notice, WatchReceipt
 from meetbot_calendar.calendars.provider import CalendarRef
 from meetbot_calendar.calendars.timezones import parse_instant
-from meetbot_calendar.errors import PushUnsupported, Tampered, TryLater
+from meetbot_calendar.errors import MeetbotError, PushUnsupported, Tampered, TryLater, WatchStands
 from meetbot_calendar.gateways.microsoft.faults import api_fault
 from meetbot_calendar.gateways.microsoft.graph import Mailbox
 from meetbot_calendar.gateways.transport import Answer
@@ -32,9 +32,9 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def subscribe(mailbox: Mailbox, calendar: CalendarRef, push: Push) -> WatchReceipt:
-    """Make a subscription; one that already stands for the same calendar gives way to it.
+    """Make a subscription. Raises ``WatchStands`` where one stands for the same calendar (7.1).
 
-    Delegated permissions watch one's own mailbox alone (7.1): shared calendars are not asked for.
+    Delegated permissions watch one's own mailbox alone: shared calendars are not asked for.
     """
     if calendar.is_shared:
         raise PushUnsupported("Microsoft does not push for calendars of others")
@@ -48,15 +48,12 @@ async def subscribe(mailbox: Mailbox, calendar: CalendarRef, push: Push) -> Watc
         "clientState": push.secret,
     }
     answer = await mailbox.request("POST", "/subscriptions", json=body)
-    if answer.status == 409:  # noqa: PLR2004 - RFC 9110
-        await _clear(mailbox, resource)
-        answer = await mailbox.request("POST", "/subscriptions", json=body)
     if answer.is_success:
         return _receipt(answer, "", push.expires_at)
     if answer.status == 403:  # noqa: PLR2004 - RFC 9110
         raise PushUnsupported("Microsoft does not push for this calendar")
     if answer.status == 409:  # noqa: PLR2004 - RFC 9110
-        raise TryLater("another subscription stands for this calendar", code="watch_id_taken")
+        raise await _standing(mailbox, resource)
     raise api_fault(answer, "subscription")
 
 
@@ -104,12 +101,15 @@ def _notice(item: dict[str, Any]) -> Notice | None:
     return Notice(platform_watch_id=subscription, secret=secret, kind=kind or "changed")
 
 
-async def _clear(mailbox: Mailbox, resource: str) -> None:
-    """Delete this app's and person's subscriptions to a resource: their secrets are not known."""
+async def _standing(mailbox: Mailbox, resource: str) -> MeetbotError:
+    """Find this app's and person's subscription to a resource."""
+    said = "another subscription stands for this calendar"
     for row in await mailbox.rows("/subscriptions", "subscription"):
         watch_id = text(row, "id")
         if watch_id and _same(text(row, "resource") or "", resource):
-            await unsubscribe(mailbox, watch_id)
+            address = text(row, "notificationUrl") or ""
+            return WatchStands(said, platform_watch_id=watch_id, address=address)
+    return TryLater(said, code="watch_id_taken")
 
 
 def _same(left: str, right: str) -> bool:
