@@ -125,17 +125,6 @@ class PushUnsupported(MeetbotError):
     code = "push_unsupported"
 
 
-class WatchStands(MeetbotError):
-    """The provider lets one watch stand, and one does: named here, with where its notices go."""
-
-    code = "watch_stands"
-
-    def __init__(self, detail: str, *, platform_watch_id: str, address: str) -> None:
-        super().__init__(detail)
-        self.platform_watch_id = platform_watch_id
-        self.address = address
-
-
 class TryLater(MeetbotError):
     """It may work later: after ``after``, where the other side said when."""
 
@@ -146,6 +135,17 @@ class TryLater(MeetbotError):
     ) -> None:
         super().__init__(detail, code=code)
         self.after = after
+
+
+class WatchStands(TryLater):
+    """The provider lets one watch stand, and one does: named here, with where its notices go."""
+
+    code = "watch_stands"
+
+    def __init__(self, detail: str, *, platform_watch_id: str, address: str) -> None:
+        super().__init__(detail)
+        self.platform_watch_id = platform_watch_id
+        self.address = address
 
 
 class OutcomeUnknown(TryLater):

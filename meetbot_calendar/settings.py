@@ -173,6 +173,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: Annotated[
         tuple[str, ...], _networks, "Proxies whose X-Forwarded-For is believed, as networks."
     ] = ()
+    google_quota: Annotated[
+        _Rate,
+        "Requests a minute that a Google project may make, of which polls leave a fifth; 0: any.",
+    ] = 10_000
     google_client_id: Annotated[_Text, "Our app at Google; a tenant's own comes first."] = None
     google_client_secret: Annotated[_Hidden, "That app's secret."] = None
     microsoft_client_id: Annotated[_Text, "Our app at Microsoft; a tenant's own first."] = None

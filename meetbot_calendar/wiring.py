@@ -233,6 +233,7 @@ def _reveal(secret: Secret | None) -> str | None:
 def _house(settings: Settings, clock: Clock) -> House:
     requests = Rate(name="tenant", quota=10 * settings.rate_limit, window=clock.patience(10))
     wrong_keys = Rate(name="wrong-keys", quota=settings.wrong_key_limit, window=clock.patience(600))
+    google = Rate(name="google", quota=settings.google_quota, window=clock.patience(60))
     return House(
         public_url=settings.public_url,
         join_lead=timedelta(seconds=settings.join_lead),
@@ -244,6 +245,7 @@ def _house(settings: Settings, clock: Clock) -> House:
         retention=timedelta(days=settings.retention_days),
         requests=requests if settings.rate_limit else None,
         wrong_keys=wrong_keys if settings.wrong_key_limit else None,
+        google_requests=google if settings.google_quota else None,
         trusted_proxies=settings.trusted_proxies,
     )
 

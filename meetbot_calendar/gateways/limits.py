@@ -22,13 +22,14 @@ from tenants.limits import Quota, Rate
 TIME_LIMIT = 0.25
 _MICROSECOND = timedelta(microseconds=1)
 
-# KEYS: the counter. ARGV, in microseconds: now, what one costs, what all cost; "free at" is when
-# the whole quota is free again. One that lies beyond reach was written by a clock gone astray.
+# KEYS: the counter. ARGV, in microseconds: now, what one costs, what all cost; and how many are
+# taken. "Free at" is when the whole quota is free again. One that lies beyond reach was written by
+# a clock gone astray.
 _TAKE = """
 local now, one, all = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local free = tonumber(redis.call('get', KEYS[1]) or now)
 if free < now or free > now + all then free = now end
-local after = free + one
+local after = free + one * tonumber(ARGV[4])
 if after > now + all then return {0, 0, after - all - now} end
 redis.call('set', KEYS[1], string.format('%.0f', after), 'px', math.ceil((after - now) / 1000))
 return {1, math.floor((now + all - after) / one), after - now}
@@ -42,13 +43,13 @@ class RedisLimits:
         self._take = redis.register_script(_TAKE)
         self._absence = Absence(pause, "nobody is limited")
 
-    async def take(self, name: str, rate: Rate, now: datetime) -> Quota | None:
-        """Count one; None where Redis does not say. Never raises."""
+    async def take(self, name: str, rate: Rate, now: datetime, *, cost: int = 1) -> Quota | None:
+        """Count so many; None where Redis does not say. Never raises."""
         probing = self._absence.is_known
         if not self._absence.may_try():
             return None
         all_of_it = rate.window // _MICROSECOND
-        given = [int(now.timestamp() * 1_000_000), all_of_it // rate.quota, all_of_it]
+        given = [int(now.timestamp() * 1_000_000), all_of_it // rate.quota, all_of_it, cost]
         try:
             async with asyncio.timeout(TIME_LIMIT):
                 said: Any = await self._take(keys=[f"meetbot:limit:{name}"], args=given)

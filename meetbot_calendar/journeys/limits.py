@@ -9,15 +9,15 @@ from tenants.limits import Quota, Rate
 class Limits(Protocol):
     """Counts for all processes together."""
 
-    async def take(self, name: str, rate: Rate, now: datetime) -> Quota | None:
-        """Count one; None where nobody can say, which limits nobody. Never raises."""
+    async def take(self, name: str, rate: Rate, now: datetime, *, cost: int = 1) -> Quota | None:
+        """Count so many; None where nobody can say, which limits nobody. Never raises."""
         ...
 
 
 class Unlimited:
     """Counts nothing."""
 
-    async def take(self, name: str, rate: Rate, now: datetime) -> Quota | None:
+    async def take(self, name: str, rate: Rate, now: datetime, *, cost: int = 1) -> Quota | None:
         """Say nothing."""
-        del name, rate, now
+        del name, rate, now, cost
         return None

@@ -11,6 +11,7 @@ from meetbot_calendar.calendars.model import OAuthApp, Provider
 from meetbot_calendar.calendars.provider import CalendarProvider
 from meetbot_calendar.clock import Clock
 from meetbot_calendar.deliveries.poster import Poster
+from meetbot_calendar.journeys.allowances import Allowances
 from meetbot_calendar.journeys.limits import Limits, Unlimited
 from meetbot_calendar.journeys.strangers import Strangers
 from tenants.limits import Rate
@@ -54,6 +55,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     retention: timedelta = timedelta(days=365)
     requests: Rate | None = None
     wrong_keys: Rate | None = None
+    google_requests: Rate | None = None
     trusted_proxies: tuple[str, ...] = ()
 
 
@@ -80,3 +82,4 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     house: House
     limits: Limits = Unlimited()
     strangers: Strangers = msgspec.field(default_factory=Strangers)
+    allowances: Allowances = msgspec.field(default_factory=Allowances)

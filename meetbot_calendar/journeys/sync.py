@@ -18,7 +18,7 @@ from meetbot_calendar.errors import (
     ReconnectNeeded,
     TryLater,
 )
-from meetbot_calendar.journeys import grants, heartbeat, listing, restraint, rounds
+from meetbot_calendar.journeys import grants, heartbeat, listing, quotas, restraint, rounds
 from meetbot_calendar.journeys.outages import KEYS_AWAY
 from meetbot_calendar.journeys.ringing import ring_decide, ring_deliveries
 from meetbot_calendar.journeys.rounds import Round
@@ -75,6 +75,12 @@ async def sync(
             again = now + services.clock.patience(_TURN)
             await calendars.wait_for_another(session, calendar_id, now, again)
             return None
+    requests = 2 if listing.is_due(services, lease, now) else 1
+    wait = await quotas.wait_for_turn(services, lease, now, requests=requests)
+    if wait is not None:
+        async with services.database.tenant(tenant_id) as session:
+            await calendar_leases.let_go(session, lease, now + wait)
+        return None
     try:
         async with heartbeat.kept(services, partial(_prolong, services, lease)):
             return await _work(services, lease, now)

@@ -1,6 +1,7 @@
 """Who is at work on a calendar: a lease to read it, and how the round went."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, DateTime, bindparam, case, func, or_, select, update
@@ -23,7 +24,8 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
     ``ring`` is how often it had been rung; ``departures`` when its next bots leave. ``lists`` says
     that it is the one of its account's calendars that asks for the list of all of them, last done
-    at ``listed_at`` and then of this ``digest``. ``sealed_grant`` is the connection's, still shut.
+    at ``listed_at`` and then of this ``digest``. ``sealed_grant`` is the connection's, still shut,
+    and was given to ``client_id``. ``is_urgent``: something other than its turn made it due.
     """
 
     calendar: Calendar
@@ -32,6 +34,8 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     digest: str | None
     departures: tuple[datetime, ...]
     sealed_grant: bytes
+    client_id: str
+    is_urgent: bool
     lease_id: str
     ring: int
     until: datetime
@@ -119,6 +123,7 @@ _CLAIM = (
         connections.c.listed_at,
         connections.c.listing_digest,
         connections.c.grant_sealed,
+        connections.c.client_id,
         func.coalesce(_lister == calendars.c.id, True).label("lists"),
         next_departures(bindparam("at")).label("departures"),
     )
@@ -149,6 +154,8 @@ async def claim(
         digest=row.listing_digest,
         departures=tuple(row.departures),
         sealed_grant=row.grant_sealed,
+        client_id=row.client_id,
+        is_urgent=row.is_urgent,
         lease_id=lease_id,
         ring=row.ring,
         until=until,
@@ -257,12 +264,19 @@ async def fail(session: TenantSession, lease: Lease, setback: Setback, now: date
     )
 
 
-async def let_go(session: TenantSession, lease: Lease) -> None:
-    """Give a lease back as if it had never been taken: the calendar stays due."""
+async def let_go(session: TenantSession, lease: Lease, due_at: datetime | None = None) -> None:
+    """Give a lease back as if it had never been taken: the calendar stays due, or is then.
+
+    What rang meanwhile is not put off.
+    """
+    values: dict[str, Any] = {"lease_id": None, "lease_until": None}
+    if due_at is not None:
+        rung = calendars.c.ring != lease.ring
+        values["due_at"] = case((rung, calendars.c.due_at), else_=due_at)
     await session.execute(
         update(calendars)
         .where(calendars.c.id == lease.calendar.id, calendars.c.lease_id == lease.lease_id)
-        .values(lease_id=None, lease_until=None)
+        .values(values)
     )
 
 

@@ -42,6 +42,22 @@ async def test_a_quota_is_there_at_once_and_comes_back_evenly(
     assert after_all == Quota(rate=RATE, is_open=True, left=4, wait=2 * SECOND)
 
 
+async def test_what_costs_more_is_taken_whole_or_not_at_all(
+    redis: Redis, servers: ServerState
+) -> None:
+    del redis
+    async with open_limits(servers.redis_url) as limits:
+        taken = [await limits.take("a", RATE, NOON, cost=2) for _ in range(3)]
+        single = await limits.take("a", RATE, NOON)
+
+    assert [(q.is_open, q.left) for q in taken if q is not None] == [
+        (True, 3), (True, 1), (False, 0),
+    ]  # fmt: skip
+    assert taken[2] is not None
+    assert taken[2].wait == 2 * SECOND
+    assert single == Quota(rate=RATE, is_open=True, left=0, wait=10 * SECOND)
+
+
 async def test_processes_count_together_and_names_apart(redis: Redis, servers: ServerState) -> None:
     del redis
     async with open_limits(servers.redis_url) as one, open_limits(servers.redis_url) as other:
