@@ -1,6 +1,6 @@
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,7 +19,7 @@ from meetbot_calendar.errors import (
 )
 from meetbot_calendar.gateways.google.client import GoogleProvider
 from meetbot_calendar.gateways.google.faults import token_fault
-from meetbot_calendar.gateways.google.oauth import GoogleEndpoints
+from meetbot_calendar.gateways.google.oauth import GoogleEndpoints, require_calendars
 from meetbot_calendar.gateways.transport import Transport, open_transport
 from tests.gateways.far_ends import ANN, CALLBACK, NOW, Site, allowed, standing
 from tests.loopback import Script, listening, says
@@ -426,3 +426,26 @@ async def test_an_error_in_the_callback_says_whose_it_is_to_mend(
         await google.exchange(consent, {"state": "state-1", "error": error})
 
     assert refusal.value.code == code
+
+
+_ROOT = "https://www.googleapis.com/auth/"
+
+
+@pytest.mark.parametrize(
+    ("names", "suffices"),
+    [
+        (["calendar"], True),
+        (["calendar.readonly"], True),
+        (["calendar.calendarlist", "calendar.events.readonly"], True),
+        (["calendar.calendarlist.readonly", "calendar.events"], True),
+        (["calendar.events"], False),
+        (["calendar.calendarlist"], False),
+        (["userinfo.email"], False),
+        ([], True),  # none were told
+    ],
+)
+def test_scopes_suffice_that_let_calendars_be_listed_and_read(
+    names: list[str], *, suffices: bool
+) -> None:
+    with nullcontext() if suffices else pytest.raises(Refused):
+        require_calendars(tuple(_ROOT + name for name in names))

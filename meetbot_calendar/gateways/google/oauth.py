@@ -35,7 +35,12 @@ HELPER_SCOPES = (
     f"{_SCOPE_ROOT}userinfo.profile",
 )
 """What MeetStream's guide has its readers ask for."""
-_MAY_LIST = {"calendar", "calendar.readonly", "calendar.calendarlist.readonly"}
+_MAY_LIST = {
+    "calendar",
+    "calendar.readonly",
+    "calendar.calendarlist",
+    "calendar.calendarlist.readonly",
+}
 _MAY_READ = {"calendar", "calendar.readonly", "calendar.events", "calendar.events.readonly"}
 _LIFE = 3600  # seconds; where an answer names none
 
