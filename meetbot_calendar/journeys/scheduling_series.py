@@ -87,12 +87,14 @@ async def _schedule_all(
     series_id = by_hand.in_series(event)
     async with services.database.tenant(context.tenant_id) as session:
         rows = await series.in_view(session, event.calendar_id, series_id, now)
+        edge = await occurring.edge_of(services, session, event)
     master = (
         await masters.read(services, context, masters.named(event))
         if len(rows) < wish.limit
         else None
     )
-    meant = _stretch([slot_of(row.event) for row in rows], master, wish.limit, now)
+    slots = [slot_of(row.event) for row in rows]
+    meant = _stretch(slots, master, wish.limit, now=now, edge=edge)
     async with services.database.tenant(context.tenant_id) as session:
         await plan.take_turn(session)
         judge = await load_judge(session, event.user_id, now)
@@ -126,13 +128,21 @@ async def _still_open(
 
 
 def _stretch(
-    slots: Sequence[datetime], master: Series | None, limit: int, now: datetime
+    slots: Sequence[datetime],
+    master: Series | None,
+    limit: int,
+    *,
+    now: datetime,
+    edge: datetime,
 ) -> Stretch:
-    """Say which slots are meant: those in view, then as many as the rule tells beyond them."""
+    """Say which slots are meant: those in view, then as many as the rule tells beyond its edge.
+
+    A slot before the edge whose occurrence is not in view was cancelled.
+    """
     inside = tuple(slots[:limit])
     beyond: tuple[datetime, ...] = ()
     if master is not None and len(inside) < limit:
-        frontier = max([now, *inside])
+        frontier = max([edge, *inside])
         beyond = tuple(islice(occurrences(master, after=frontier), limit - len(inside)))
     meant = (*inside, *beyond)
     if not meant:

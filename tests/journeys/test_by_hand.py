@@ -254,6 +254,26 @@ async def test_a_series_is_scheduled_whole_and_as_it_comes_into_view(
     assert dict(row[:2] for row in await desk.bots())["12-21 13:00"] == "cancelled"
 
 
+@pytest.mark.parametrize(("provider", "email"), PEOPLE)
+async def test_an_occurrence_that_was_cancelled_in_view_is_not_said_to_be_ahead(
+    stage: Stage, provider: Provider, email: str
+) -> None:
+    series = stage.hold_meeting(email, "Weekly", HOUR, recurrence=WEEKLY)
+    cancel(stage.world, series.id, "20261221T130000Z")
+    desk = await at_desk(stage, provider, email)
+    first, *_ = await stage.events()
+
+    done = await desk.schedule(first, all_occurrences=True, limit=6)
+
+    assert [f"{each.bot.start:%m-%d}" for each in done.booked] == [
+        "11-23",
+        "11-30",
+        "12-07",
+        "12-14",
+    ]
+    assert [f"{when:%m-%d}" for when in done.ahead] == ["12-28", "01-04"]
+
+
 async def test_of_a_scheduled_series_a_person_takes_out_one_and_sets_another(
     stage: Stage,
 ) -> None:
