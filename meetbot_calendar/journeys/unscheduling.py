@@ -1,7 +1,7 @@
 """A person has meetings not recorded: one event, a series, or a series from a date on."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -19,12 +19,24 @@ from tenants.identity import CalendarUserId, TenantContext, new_id
 from tenants.storage import audit
 from tenants.storage.session import TenantSession
 
+_TICK = timedelta(microseconds=1)
+
 
 class Unwish(msgspec.Struct, frozen=True, kw_only=True):
-    """What is not to be recorded: the event alone, all of its series, or that from a time on."""
+    """What is not to be recorded: the event alone, all of its series, or that from a time on.
+
+    From a time on means what is held then, whenever the series meant it to be.
+    """
 
     all_occurrences: bool = False
     from_time: datetime | None = None
+
+
+class _Meant(msgspec.Struct, frozen=True, kw_only=True):
+    """What in view is meant; ``spared`` are slots after ``from_time`` that are held before it."""
+
+    rows: Sequence[EventRow]
+    spared: tuple[datetime, ...] = ()
 
 
 class Unscheduled(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,11 +65,13 @@ async def unschedule(
     async with services.database.tenant(context.tenant_id) as session:
         await plan.take_turn(session)
         row = await by_hand.own_event(session, context, user_id, event_id)
-        rows = await _meant(session, row, wish, now)
-        mine = await by_hand.copies(session, rows)
+        meant = await _meant(session, row, wish, now)
+        mine = await by_hand.copies(session, meant.rows)
         known = await by_hand.bots_of(session, mine)
         at = await by_hand.after_all(session, mine, known, now)
-        await _say_no(session, context, row.event, mine, wish, at)
+        await _say_no_to_each(session, context, mine, at)
+        if row.event.series_id is not None and (wish.all_occurrences or wish.from_time):
+            await _say_no_ahead(session, context, row.event, wish, meant.spared, at)
         judge = await load_judge(session, user_id, now)
         settled = await decide.settle(services, session, judge, mine)
         ids = {each.event.id for each in mine}
@@ -70,45 +84,69 @@ async def unschedule(
     return done
 
 
-async def _meant(
-    session: TenantSession, row: EventRow, wish: Unwish, now: datetime
-) -> Sequence[EventRow]:
-    event = row.event
-    begin = wish.from_time
+async def _meant(session: TenantSession, row: EventRow, wish: Unwish, now: datetime) -> _Meant:
+    event, begin = row.event, wish.from_time
     if event.series_id is not None and (wish.all_occurrences or begin is not None):
         rows = await series.in_view(session, event.calendar_id, event.series_id, now)
-        return [each for each in rows if begin is None or slot_of(each.event) >= begin]
-    is_earlier = begin is not None and event.span is not None and event.span.start < begin
-    return [] if is_earlier else [row]
+        if begin is None:
+            return _Meant(rows=rows)
+        slots = (slot_of(each.event) for each in rows if _is_before(each.event, begin))
+        return _Meant(
+            rows=[each for each in rows if not _is_before(each.event, begin)],
+            spared=tuple(slot for slot in slots if slot >= begin),
+        )
+    is_sooner = begin is not None and _is_before(event, begin)
+    return _Meant(rows=[] if is_sooner else [row])
 
 
-async def _say_no(
-    session: TenantSession,
-    context: TenantContext,
-    event: StoredEvent,
-    mine: Sequence[EventRow],
-    wish: Unwish,
-    at: datetime,
+def _is_before(event: StoredEvent, begin: datetime) -> bool:
+    return event.span is not None and event.span.start < begin
+
+
+async def _say_no_to_each(
+    session: TenantSession, context: TenantContext, mine: Sequence[EventRow], at: datetime
 ) -> None:
-    """Remember the no: of each event and copy in view, and of what of the series is to come."""
+    """Remember the no of each event and copy in view."""
     for row in mine:
         no = Override(event_id=row.event.id, action="skip", actor=context.actor, created_at=at)
         await decisions.save_override(session, no)
-    if event.series_id is None or not (wish.all_occurrences or wish.from_time):
-        return
-    said = SeriesOverride(
-        id=SeriesOverrideId(new_id("sov", at)),
-        user_id=event.user_id,
-        calendar_id=event.calendar_id,
-        series_id=event.series_id,
-        action="skip",
-        first_slot=wish.from_time or at,
-        actor=context.actor,
-        created_at=at,
-    )
-    await series_overrides.add(session, said)
+
+
+async def _say_no_ahead(
+    session: TenantSession,
+    context: TenantContext,
+    event: StoredEvent,
+    wish: Unwish,
+    spared: Iterable[datetime],
+    at: datetime,
+) -> None:
+    """Remember the no of what of a series is to come."""
+    for first, last in _stretches(wish.from_time or at, spared):
+        said = SeriesOverride(
+            id=SeriesOverrideId(new_id("sov", at)),
+            user_id=event.user_id,
+            calendar_id=event.calendar_id,
+            series_id=event.series_id or "",
+            action="skip",
+            first_slot=first,
+            last_slot=last,
+            actor=context.actor,
+            created_at=at,
+        )
+        await series_overrides.add(session, said)
     if wish.from_time is None:
         await following.stop(session, event, at)
+
+
+def _stretches(
+    first: datetime, spared: Iterable[datetime]
+) -> Iterator[tuple[datetime, datetime | None]]:
+    """Yield what lies from an instant on, around the slots that are spared."""
+    for slot in sorted(spared):
+        if first < slot:
+            yield first, slot - _TICK
+        first = slot + _TICK
+    yield first, None
 
 
 def _outcome(event: StoredEvent, had: Sequence[Bot], ids: set[EventId]) -> Unscheduled:

@@ -325,6 +325,32 @@ async def test_a_series_is_unscheduled_from_a_date_on_or_all_of_it(
     assert {row[1] for row in await desk.bots()} == {"missed", "cancelled"}
 
 
+@pytest.mark.parametrize(("provider", "email"), PEOPLE)
+async def test_from_a_date_on_means_when_an_occurrence_is_held_not_when_it_was_meant_to_be(
+    stage: Stage, provider: Provider, email: str
+) -> None:
+    held = stage.hold_meeting(email, "Weekly", HOUR, recurrence=WEEKLY)
+    begin = stage.now
+    later, sooner = begin + 15 * DAY, begin + 11 * DAY
+    move(stage.world, held.id, later, later + HOUR, slot="20261130T130000Z")
+    move(stage.world, held.id, sooner, sooner + HOUR, slot="20261214T130000Z")
+    desk = await at_desk(stage, provider, email)
+    first, *_ = await stage.events()
+    await desk.schedule(first, all_occurrences=True, bot_config=EVE)
+
+    await desk.unschedule(first, from_time=begin + 12 * DAY)
+    await stage.pass_time(28 * DAY)
+
+    found = [row[:2] for row in await desk.bots()]
+    assert found == [
+        ("11-23 13:00", "missed"),
+        ("12-04 12:00", "missed"),
+        ("12-07 13:00", "cancelled"),
+        ("12-08 12:00", "cancelled"),
+        ("12-21 13:00", "cancelled"),
+    ]
+
+
 async def test_another_occurrence_is_named_by_its_instant_its_wall_time_or_its_day(
     stage: Stage,
 ) -> None:
