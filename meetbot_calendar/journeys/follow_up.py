@@ -68,14 +68,15 @@ async def _go_on(
     if not standing.follows or await _is_gone(session, standing):
         return await _stop(session, standing, now)
     rows = await series.in_view(session, standing.calendar_id, standing.platform_id, now)
+    later = await _wanted(session, standing, rows)
     here = next((row for row in rows if slot_of(row.event) == standing.slot), None)
     if here is not None and here.event.span is not None:
+        told = await _record(services, session, standing, _overtaking(here, later), now)
         await _save(session, standing, now, due_at=here.event.span.end)
-        return FollowedUp(outcome="standing")
-    upcoming = await _next_wanted(session, standing, rows)
-    if upcoming is None:
+        return FollowedUp(outcome="standing", told=told)
+    if not later:
         return None
-    return await _move_on(services, session, standing, upcoming, now)
+    return await _move_on(services, session, standing, later, now)
 
 
 async def _is_gone(session: TenantSession, standing: StoredSeries) -> bool:
@@ -83,44 +84,62 @@ async def _is_gone(session: TenantSession, standing: StoredSeries) -> bool:
     return calendar is None or await connections.get(session, calendar.connection_id) is None
 
 
-async def _next_wanted(
+async def _wanted(
     session: TenantSession, standing: StoredSeries, rows: Sequence[EventRow]
-) -> EventRow | None:
-    """Return the next occurrence that no person has said no to."""
+) -> list[EventRow]:
+    """Return the occurrences to come that no person has said no to, in the order of the series."""
     later = [r for r in rows if standing.slot is None or slot_of(r.event) > standing.slot]
     said = await decisions.overrides_of(session, [row.event.id for row in later])
-    for row in later:
-        word = said.get(row.event.id)
-        if word is None or word.action == "record":
-            return row
-    return None
+    words = [(row, said.get(row.event.id)) for row in later]
+    return [row for row, word in words if word is None or word.action == "record"]
+
+
+def _overtaking(row: EventRow, later: Sequence[EventRow]) -> list[EventRow]:
+    """Return which of the later ones are held before it: one of them, or it, was moved."""
+    span = row.event.span
+    return [r for r in later if span and r.event.span and r.event.span.start < span.start]
 
 
 async def _move_on(
     services: Services,
     session: TenantSession,
     standing: StoredSeries,
-    row: EventRow,
+    later: Sequence[EventRow],
     now: datetime,
 ) -> FollowedUp:
-    """Have the occurrence recorded as the one before it, and stand there."""
-    event = row.event
-    said = await decisions.overrides_of(session, [event.id])
-    if event.id not in said:
-        yes = Override(
-            event_id=event.id,
-            action="record",
-            bot_config=standing.content.bot_config,
-            actor=standing.actor,
-            created_at=now,
-        )
-        await decisions.save_override(session, yes)
-    judge = await load_judge(session, event.user_id, now)
-    settled = await decide.settle(services, session, judge, [row])
+    """Have the next occurrence recorded as the one before it, and stand there."""
+    row, event = later[0], later[0].event
+    told = await _record(services, session, standing, [row, *_overtaking(row, later)], now)
     end = event.span.end if event.span else now
     await _save(session, standing, now, slot=slot_of(event), due_at=end)
     booked = await scheduling.booked_of(session, [row])
-    return FollowedUp(outcome="scheduled" if booked else "passed", told=settled.deliveries)
+    return FollowedUp(outcome="scheduled" if booked else "passed", told=told)
+
+
+async def _record(
+    services: Services,
+    session: TenantSession,
+    standing: StoredSeries,
+    rows: Sequence[EventRow],
+    now: datetime,
+) -> tuple[EndpointId, ...]:
+    """Have occurrences recorded with the settings of their series, where nobody spoke of them."""
+    if not rows:
+        return ()
+    said = await decisions.overrides_of(session, [row.event.id for row in rows])
+    for row in rows:
+        if row.event.id not in said:
+            yes = Override(
+                event_id=row.event.id,
+                action="record",
+                bot_config=standing.content.bot_config,
+                actor=standing.actor,
+                created_at=now,
+            )
+            await decisions.save_override(session, yes)
+    judge = await load_judge(session, standing.user_id, now)
+    settled = await decide.settle(services, session, judge, rows)
+    return settled.deliveries
 
 
 async def _save(

@@ -24,7 +24,8 @@ async def follow_from(
 ) -> None:
     """Follow a series on from an occurrence, or from a ``slot`` of it that is not in view.
 
-    One that is followed from an earlier occurrence stays there. ``bot_config`` is for the bots to
+    One that is followed from an earlier occurrence stays there. The worker looks at once whether a
+    later occurrence is held before the one that is followed from. ``bot_config`` is for the bots to
     come; None keeps what was said of them before.
     """
     standing = await masters.standing_of(session, context, masters.named(event), now)
@@ -33,7 +34,7 @@ async def follow_from(
         standing = msgspec.structs.replace(standing, content=content)
     place = slot or slot_of(event)
     if not (standing.follows and standing.slot is not None and standing.slot <= place):
-        due_at = event.span.end if slot is None and event.span is not None else place
+        due_at = now if slot is None else place
         standing = msgspec.structs.replace(standing, follows=True, slot=place, due_at=due_at)
     standing = msgspec.structs.replace(standing, actor=context.actor, updated_at=now)
     await series.save(session, standing)

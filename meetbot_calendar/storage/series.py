@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NewType
 
 import msgspec
-from sqlalchemy import Row, and_, func, select, update
+from sqlalchemy import Row, Select, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from meetbot_calendar.calendars.model import CalendarId, EventId
@@ -99,35 +99,39 @@ async def in_view(
     ending_after: datetime | None = None,
 ) -> tuple[EventRow, ...]:
     """Return a series' standing occurrences in the order of their slots, those not over by then."""
-    statement = joined().where(
-        events.c.calendar_id == calendar_id,
-        events.c.series_id == platform_id,
-        events.c.is_deleted.is_(False),
-        events.c.start_at.is_not(None),
-    )
+    statement = _standing(calendar_id, platform_id)
     if ending_after is not None:
         statement = statement.where(events.c.end_at > ending_after)
     statement = statement.order_by(_SLOT, events.c.id)
     return tuple(event_row(session, row) for row in await session.execute(statement))
 
 
+def _standing(calendar_id: CalendarId, platform_id: str) -> Select[Any]:
+    return joined().where(
+        events.c.calendar_id == calendar_id,
+        events.c.series_id == platform_id,
+        events.c.is_deleted.is_(False),
+        events.c.start_at.is_not(None),
+    )
+
+
 async def stir(session: TenantSession, event_ids: Collection[EventId], now: datetime) -> None:
     """Have followed series looked at when what they wait for has changed.
 
-    That is the end of the occurrence they stand at, or news of a later one: they may have waited
-    for one to come into view.
+    That is the occurrence they stand at, or news of a later one: it may be held before that, or
+    they may have waited for one to come into view.
     """
+    is_here = and_(series.c.slot == _SLOT, events.c.is_deleted.is_(False))
+    is_later = series.c.slot < func.greatest(_SLOT, events.c.start_at)
     touched = and_(
         events.c.id.in_(list(event_ids)),
         events.c.calendar_id == series.c.calendar_id,
         events.c.series_id == series.c.platform_id,
+        or_(is_here, is_later),
     )
-    here = and_(series.c.slot == _SLOT, events.c.is_deleted.is_(False))
-    followed = update(series).where(touched, series.c.follows)
     await session.execute(
-        followed.where(series.c.slot < _SLOT, series.c.due_at > now).values(due_at=now)
+        update(series).where(touched, series.c.follows, series.c.due_at > now).values(due_at=now)
     )
-    await session.execute(followed.where(here).values(due_at=events.c.end_at))
 
 
 async def due(

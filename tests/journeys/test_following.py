@@ -131,6 +131,53 @@ async def test_an_occurrence_that_is_held_earlier_is_followed_earlier(stage: Sta
     assert await starts(desk) == ["11-23 13:00", "11-24 18:00"]
 
 
+@pytest.mark.parametrize(("provider", "email"), PEOPLE)
+async def test_occurrences_that_change_places_are_all_followed(
+    stage: Stage, provider: Provider, email: str
+) -> None:
+    """The second is put off to after the third, the fifth brought forward to before the fourth."""
+    held = stage.hold_meeting(email, "Weekly", HOUR, recurrence=f"{WEEKLY};COUNT=5")
+    desk = await at_desk(stage, provider, email)
+    first, *_ = await stage.events()
+    begin = stage.now
+    await desk.schedule(first, bot_config=EVE, follow=True)
+    later, sooner = begin + 15 * DAY, begin + 17 * DAY
+    move(stage.world, held.id, later, later + HOUR, slot="20261130T130000Z")
+    await stage.settle()
+
+    for day in range(30):
+        if day == 9:
+            move(stage.world, held.id, sooner, sooner + HOUR, slot="20261221T130000Z")
+            await stage.settle()
+        await stage.pass_time(DAY)
+
+    assert await starts(desk) == [
+        "11-23 13:00",
+        "12-07 13:00",
+        "12-08 12:00",
+        "12-10 12:00",
+        "12-14 13:00",
+    ]
+    assert {bot.content.bot_config["bot_name"] for bot in await stage.bots()} == {"Eve"}
+
+
+@pytest.mark.parametrize(("provider", "email"), PEOPLE)
+async def test_what_is_followed_from_was_put_off_already(
+    stage: Stage, provider: Provider, email: str
+) -> None:
+    held = stage.hold_meeting(email, "Weekly", HOUR, recurrence=f"{WEEKLY};COUNT=3")
+    later = stage.now + 8 * DAY
+    move(stage.world, held.id, later, later + HOUR, slot="20261123T130000Z")
+    desk = await at_desk(stage, provider, email)
+    _, first, _ = await stage.events()
+
+    await toggle(desk, first, follow=True)
+    for _ in range(20):
+        await stage.pass_time(DAY)
+
+    assert await starts(desk) == ["11-30 13:00", "12-07 13:00"]
+
+
 async def test_a_worker_that_was_away_goes_on_with_what_is_still_to_come(stage: Stage) -> None:
     stage.hold_meeting(ANN, "Daily", HOUR, recurrence=DAILY)
     desk = await at_desk(stage, Provider.GOOGLE, ANN)
