@@ -10,7 +10,7 @@ from meetbot_calendar.bots.overrides import Override
 from meetbot_calendar.calendars.recurrence import next_after
 from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.errors import MeetbotError
-from meetbot_calendar.journeys import decide, masters, plan, scheduling
+from meetbot_calendar.journeys import by_hand, decide, masters, plan, scheduling
 from meetbot_calendar.journeys.by_hand import slot_of
 from meetbot_calendar.journeys.judging import load_judge
 from meetbot_calendar.journeys.masters import Named
@@ -109,11 +109,26 @@ async def _move_on(
 ) -> FollowedUp:
     """Have the next occurrence recorded as the one before it, and stand there."""
     row, event = later[0], later[0].event
+    standing = await _as_it_was(session, standing)
     told = await _record(services, session, standing, [row, *_overtaking(row, later)], now)
     end = event.span.end if event.span else now
     await _save(session, standing, now, slot=slot_of(event), due_at=end)
     booked = await scheduling.booked_of(session, [row])
     return FollowedUp(outcome="scheduled" if booked else "passed", told=told)
+
+
+async def _as_it_was(session: TenantSession, standing: StoredSeries) -> StoredSeries:
+    """Take over the settings of the bot of the occurrence that is over, with what was set on it."""
+    place = (standing.calendar_id, standing.platform_id)
+    row = None if standing.slot is None else await series.at_slot(session, *place, standing.slot)
+    known = await by_hand.bots_of(session, [row] if row else [])
+    served = [b for b in known if row and row.event.id in b.event_ids and b.status != "cancelled"]
+    if not served:
+        return standing
+    bot = max(served, key=lambda each: each.id).content
+    settings = (standing.content.bot_config or bot.bot_config) | bot.hand_config
+    content = msgspec.structs.replace(standing.content, bot_config=settings)
+    return msgspec.structs.replace(standing, content=content)
 
 
 async def _record(

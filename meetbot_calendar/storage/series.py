@@ -106,6 +106,15 @@ async def in_view(
     return tuple(event_row(session, row) for row in await session.execute(statement))
 
 
+async def at_slot(
+    session: TenantSession, calendar_id: CalendarId, platform_id: str, slot: datetime
+) -> EventRow | None:
+    """Return a series' standing occurrence of one slot, be it over or not."""
+    statement = _standing(calendar_id, platform_id).where(_SLOT.in_([slot])).order_by(events.c.id)
+    row = (await session.execute(statement.limit(1))).first()
+    return None if row is None else event_row(session, row)
+
+
 def _standing(calendar_id: CalendarId, platform_id: str) -> Select[Any]:
     return joined().where(
         events.c.calendar_id == calendar_id,

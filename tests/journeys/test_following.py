@@ -7,7 +7,7 @@ import pytest
 
 from meetbot_calendar.calendars.model import Provider, StoredEvent
 from meetbot_calendar.errors import Refused
-from meetbot_calendar.journeys import parting, rescheduling, steer
+from meetbot_calendar.journeys import parting, rescheduling, rule_sets, steer
 from meetbot_calendar.journeys.rescheduling import Next, Toggled
 from meetbot_calendar.journeys.scheduling import Scheduled
 from meetbot_calendar.sandbox.edits import cancel, move, repeat
@@ -176,6 +176,39 @@ async def test_what_is_followed_from_was_put_off_already(
         await stage.pass_time(DAY)
 
     assert await starts(desk) == ["11-30 13:00", "12-07 13:00"]
+
+
+async def test_the_next_bot_is_like_the_last_as_it_was_changed_by_hand(stage: Stage) -> None:
+    stage.hold_meeting(ANN, "Weekly", HOUR, recurrence=WEEKLY)
+    desk = await at_desk(stage, Provider.GOOGLE, ANN)
+    first, *_ = await stage.events()
+    await desk.schedule(first, bot_config=EVE | {"video_required": False}, follow=True)
+    (bot,) = await stage.bots()
+
+    patch = steer.BotPatch(settings={"bot_name": "Adam"})
+    await steer.patch_bot(stage.services, stage.context, bot.id, patch)
+    for by in (HOUR, HOUR, 7 * DAY - HOUR, HOUR, 7 * DAY - HOUR):
+        await stage.pass_time(by)
+
+    adam = {"bot_name": "Adam", "video_required": False}
+    assert [order["bot_config"] for order in stage.ordered] == [adam] * 3
+
+
+async def test_the_bot_after_one_of_a_rule_has_the_rules_settings(stage: Stage) -> None:
+    stage.hold_meeting(ANN, "Weekly", HOUR, recurrence=WEEKLY)
+    desk = await at_desk(stage, Provider.GOOGLE, ANN)
+    weekly = {"name": "weekly", "action": "record", "when": True, "bot_config": EVE}
+    await rule_sets.save_rules(
+        stage.services, stage.context, desk.user_id, {"default": "skip", "rules": [weekly]}
+    )
+    await stage.settle()
+    first, *_ = await stage.events()
+
+    await toggle(desk, first, follow=True)
+    for by in (HOUR, HOUR, 7 * DAY - HOUR):
+        await stage.pass_time(by)
+
+    assert [order["bot_config"] for order in stage.ordered] == [EVE] * 2
 
 
 async def test_a_worker_that_was_away_goes_on_with_what_is_still_to_come(stage: Stage) -> None:
