@@ -99,9 +99,11 @@ async def schedule_next(
         rows = await series.in_view(session, event.calendar_id, series_id, now)
         edge = await occurring.edge_of(services, session, event)
     given = None if wish.rule is None else _as_told(event, wish)
-    later = [row for row in rows if row.event.span and row.event.span.start > max(now, wish.after)]
+    begun = max(now, wish.after)
+    later = {s.start: row.event for row in rows if (s := row.event.span) and s.start > begun}
     if later:
-        return await scheduling.schedule(services, context, later[0].event, wish.bot_config)
+        upcoming = later[min(later)]
+        return await scheduling.schedule(services, context, upcoming, wish.bot_config)
     master = await _master(services, context, event) or given
     frontier = max(edge, wish.after)
     slot = next_after(master, frontier) if master is not None else None

@@ -322,6 +322,19 @@ async def test_the_next_occurrence_is_scheduled_on_request(
     assert codes == ["already_scheduled", "no_next_occurrence", "bad_recurrence"]
 
 
+async def test_the_next_one_on_request_is_the_next_that_is_held(stage: Stage) -> None:
+    held = stage.hold_meeting(ANN, "Weekly", HOUR, recurrence=WEEKLY)
+    later = stage.now + 15 * DAY
+    move(stage.world, held.id, later, later + HOUR, slot="20261130T130000Z")
+    desk = await at_desk(stage, Provider.GOOGLE, ANN)
+    first, *_ = await stage.events()
+
+    for after in (stage.now + HOUR, stage.now + 14 * DAY + HOUR):
+        await next_one(desk, first, after=after)
+
+    assert await starts(desk) == ["12-07 13:00", "12-08 12:00"]
+
+
 async def test_a_single_event_cannot_be_followed(stage: Stage) -> None:
     stage.hold_meeting(ANN, "Kick-off", HOUR)
     desk = await at_desk(stage, Provider.GOOGLE, ANN)

@@ -8,9 +8,10 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import UNSET, UnsetType
 
 from meetbot_calendar.calendars.model import Connection, Provider
-from meetbot_calendar.errors import Fault, Invalid, Missing, Refused
+from meetbot_calendar.errors import Missing, Refused
 from meetbot_calendar.journeys import parting, reading
 from meetbot_calendar.journeys.parting import Parted
+from meetbot_calendar.journeys.scope import Scope
 from meetbot_calendar.web.api.connect import ProviderName, provider_of
 from meetbot_calendar.web.api.parts import Caller, Given
 from meetbot_calendar.web.meetstream.callers import Mine
@@ -87,34 +88,27 @@ async def disconnect(
 ) -> DisconnectedView:
     """Disconnect the only account, with its events; of several, the one that the body names."""
     found = await reading.list_connections(services, context, mine)
-    which = _only(found) if data is None else _named(found, data)
+    which = _meant(found, data or WhichAccount())
     parted = await parting.part(services, context, which, purge_events=True)
     return _view(parted, purged=True)
 
 
-def _only(found: tuple[Connection, ...]) -> Connection:
+def _meant(found: tuple[Connection, ...], which: WhichAccount) -> Connection:
     if not found:
         raise Missing("No calendar is connected.")
-    if len(found) > 1:
+    provider = None if which.provider is None else provider_of(which.provider)
+    account_id = None if which.account_id is None else which.account_id.lower()
+    if len(found) > 1 and (provider is None or account_id is None):
         raise Refused(
             f"{len(found)} calendars are connected: say which one to disconnect",
             code="several_connections",
         )
-    return found[0]
-
-
-def _named(found: tuple[Connection, ...], which: WhichAccount) -> Connection:
-    if which.provider is None and which.account_id is None:
-        return _only(found)
-    if which.provider is None or which.account_id is None:
-        lacking = "provider" if which.provider is None else "account_id"
-        fault = Fault(f"/{lacking}", "This field is missing.")
-        raise Invalid("Name the account by provider and account_id.", (fault,))
-    provider, account_id = provider_of(which.provider), which.account_id.lower()
+    scope = Scope(provider=provider, account_id=account_id)
     for connection in found:
-        if (connection.provider, connection.account_id) == (provider, account_id):
+        if scope.holds(connection.provider, connection.account_id):
             return connection
-    raise Missing(f"The {provider} account {account_id} is not connected.")
+    said = " ".join(part for part in (provider, account_id) if part is not None)
+    raise Missing(f"The account {said} is not connected.")
 
 
 HANDLERS = (disconnect_account, disconnect)

@@ -126,7 +126,8 @@ async def change_scheduled_bot(
             services, bound, bot_id, steer.BotPatch(join_at=join_at, settings=settings)
         )
     except Invalid as error:  # its clients expect a 400
-        raise Refused(f"scheduled_join_time: {error.detail}", code=error.code) from error
+        why = error.faults[0].detail
+        raise Refused(f"The scheduled_join_time {why}.", code=error.code) from error
     await accounts.note(services, context, "bot.changed", bot_id)
     given = msgspec.structs.asdict(data)
     return BotChangedView(

@@ -158,9 +158,19 @@ async def test_the_legacy_way_refuses_to_guess_which_of_several(staged: Staged) 
 
     assert (refused.status_code, refused.json()["code"]) == (400, "several_connections")
     assert len(refused.json()["next_steps"]) == 3
-    assert (halfway.status_code, halfway.json()["errors"][0]["pointer"]) == (422, "/account_id")
+    assert (halfway.status_code, halfway.json()["next_steps"]) == (400, refused.json()["next_steps"])
     assert (missing.status_code, left) == (404, 2)
     assert (done.status_code, done.json()["account_id"]) == (200, BOB)
+
+
+async def test_the_only_account_may_be_named_by_half_and_not_wrongly(staged: Staged) -> None:
+    await staged.stage.onboard(Provider.GOOGLE, ANN)
+
+    wrong = await staged.door.ask("DELETE", DISCONNECT, {"provider": "outlook"})
+    done = await staged.door.ask("DELETE", DISCONNECT, {"account_id": ANN})
+
+    assert (wrong.status_code, wrong.json()["code"]) == (404, "not_found")
+    assert (done.status_code, done.json()["account_id"]) == (200, ANN)
 
 
 async def test_nobody_has_nothing_to_disconnect(staged: Staged) -> None:
