@@ -25,7 +25,7 @@ from meetbot_calendar.journeys import watching
 from meetbot_calendar.journeys.enrol import Enrolment, enrol
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.journeys.watching import Watched
-from meetbot_calendar.storage import calendars
+from meetbot_calendar.storage import calendars, connections
 from tenants.identity import CalendarUserId, TenantContext
 from tenants.storage import users
 
@@ -71,12 +71,16 @@ async def adopt(
     begun = services.clock.now()
     until = begun + services.clock.patience(_OURS)
     new = Enrolment(given.app, back, listed, replace=replace, watched_until=until)
+    account = (user_id, given.app.provider, back.account.email)
+    async with services.database.tenant(context.tenant_id) as session:
+        before = await connections.of_account(session, *account)
     connection = await enrol(services, context, user_id, new)
     async with services.database.tenant(context.tenant_id) as session:
         found = await calendars.of_connection(session, connection.id)
     ordered = tuple(sorted(found, key=lambda each: (not each.is_primary, each.id)))
     synced = [calendar for calendar in ordered if calendar.selected]
-    watched = await _watched(services, synced, back.grant)
+    keep = before is not None and before.client_id == connection.client_id
+    watched = await _watched(services, synced, back.grant, keep=keep)
     return Adopted(connection=connection, calendars=ordered, watched=watched)
 
 
@@ -106,7 +110,7 @@ async def _person(
 
 
 async def _watched(
-    services: Services, synced: Sequence[Calendar], grant: Grant
+    services: Services, synced: Sequence[Calendar], grant: Grant, *, keep: bool
 ) -> tuple[Watched, ...]:
     """Watch an account's calendars, a few at a time; what takes too long is left to the worker."""
     deadline = services.clock.now() + services.clock.patience(_BEGIN)
@@ -116,7 +120,7 @@ async def _watched(
         if services.clock.now() >= deadline:
             done += [_left(calendar) for calendar in few]
         else:
-            work = (watching.watch_with(services, calendar, grant) for calendar in few)
+            work = (watching.watch_with(services, calendar, grant, keep=keep) for calendar in few)
             done += await asyncio.gather(*work)
     return tuple(done)
 

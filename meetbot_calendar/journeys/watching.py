@@ -9,7 +9,14 @@ from typing import Literal
 import msgspec
 
 from meetbot_calendar.calendars import freshness
-from meetbot_calendar.calendars.model import Calendar, CalendarId, Grant, WatchId, WatchReceipt
+from meetbot_calendar.calendars.model import (
+    Calendar,
+    CalendarId,
+    Grant,
+    Provider,
+    WatchId,
+    WatchReceipt,
+)
 from meetbot_calendar.calendars.provider import CalendarRef
 from meetbot_calendar.errors import (
     MeetbotError,
@@ -73,16 +80,19 @@ async def watch(services: Services, tenant_id: TenantId, calendar_id: CalendarId
     return (await _attended(services, calendar, now, work)).outcome
 
 
-async def watch_with(services: Services, calendar: Calendar, grant: Grant) -> Watched:
+async def watch_with(
+    services: Services, calendar: Calendar, grant: Grant, *, keep: bool = False
+) -> Watched:
     """Make or renew a calendar's watch at once, under a grant that is at hand.
 
-    The caller has seen to it that the worker does not do the same meanwhile.
+    The caller has seen to it that the worker does not do the same meanwhile. ``keep`` says that the
+    grant is of the client that made the watch: one that stands and cannot be prolonged is kept.
     """
     now = services.clock.now()
     async with services.database.tenant(calendar.tenant_id) as session:
         known = await watches.of_calendar(session, calendar.id)
     return await _attended(
-        services, calendar, now, _renew_or_make(services, calendar, grant, known)
+        services, calendar, now, _renew_or_make(services, calendar, grant, known, keep=keep)
     )
 
 
@@ -144,11 +154,18 @@ async def _settle(
 
 
 async def _renew_or_make(
-    services: Services, calendar: Calendar, grant: Grant, known: tuple[Watch, ...]
+    services: Services,
+    calendar: Calendar,
+    grant: Grant,
+    known: tuple[Watch, ...],
+    *,
+    keep: bool = False,
 ) -> tuple[Outcome, Kept | None]:
     """Leave the calendar with one watch; until then it stays due, should we die on the way."""
     newest = next((watch for watch in known if watch.receipt is not None), None)
     kept = await _renewed(services, calendar, grant, newest) if newest else None
+    if kept is None and newest is not None and keep:
+        kept = _standing(services, calendar, newest)
     outcome: Outcome = "active" if kept is None else "renewed"
     if kept is None:
         kept = await _make(services, calendar, grant)
@@ -179,6 +196,14 @@ async def _renewed(
         grant, watch.receipt, expires_at=services.clock.now() + _LIFE
     )
     return None if receipt is None else await _kept(services, calendar, watch.id, receipt)
+
+
+def _standing(services: Services, calendar: Calendar, watch: Watch) -> Kept | None:
+    """Return a channel of Google's that rings yet: of others, not to be prolonged is to be lost."""
+    receipt, is_heard = watch.receipt, calendar.push == "active"
+    if calendar.provider is not Provider.GOOGLE or receipt is None or not is_heard:
+        return None
+    return None if receipt.expires_at <= services.clock.now() else _kept_as(watch.id, receipt)
 
 
 async def _make(services: Services, calendar: Calendar, grant: Grant) -> Kept:
@@ -251,6 +276,10 @@ async def _kept(
 ) -> Kept:
     async with services.database.tenant(calendar.tenant_id) as session:
         await watches.establish(session, watch_id, receipt, hash_of(receipt.platform_watch_id))
+    return _kept_as(watch_id, receipt)
+
+
+def _kept_as(watch_id: WatchId, receipt: WatchReceipt) -> Kept:
     return Kept(
         id=watch_id,
         platform_watch_id=receipt.platform_watch_id,

@@ -8,6 +8,7 @@ import pytest
 from meetbot_calendar.calendars.model import Provider
 from tests.journeys.stage import ANN, BOB, MEET
 from tests.journeys.test_connect import crowd
+from tests.web.house import Json
 from tests.web.meetstream.posted import ACCOUNTS, credentials
 from tests.web.staged import Staged
 
@@ -144,6 +145,35 @@ async def test_the_same_account_again_is_a_conflict_unless_it_is_to_be_replaced(
     assert [calendar["push"] for calendar in await calendars(staged, first["user_id"])] == [
         "active"
     ]
+
+
+@both
+async def test_a_token_that_is_rotated_keeps_the_watches(
+    staged: Staged, provider: Provider, email: str
+) -> None:
+    first = (await staged.door.post(CREATE, await credentials(staged, provider, email))).json()
+    await staged.stage.settle()
+    before = dict(staged.stage.world.state.watches)
+    await staged.stage.pass_time(timedelta(days=1))
+    rotated = await credentials(staged, provider, email) | {"replace": True}
+
+    again = (await staged.door.post(CREATE, rotated)).json()
+    await staged.stage.settle()
+    staged.stage.hold_meeting(email, "Heard", timedelta(hours=5))
+    await staged.stage.settle()
+
+    assert watch_ids(again) == watch_ids(first)
+    assert list(staged.stage.world.state.watches) == list(before)
+    assert await staged.stage.titles() == ["Heard"]
+    assert await staged.stage.look("select push, push_due_at > due_at from calendars") == [
+        ("active", True)
+    ]
+
+
+def watch_ids(made: Json) -> list[str]:
+    setup = made["watch_setup"]
+    rows = setup.get("watch_results") or setup["subscription_results"]
+    return [row.get("channel_id") or row["subscription_id"] for row in rows]
 
 
 async def calendars(staged: Staged, user_id: str) -> list[dict[str, str]]:
