@@ -21,12 +21,21 @@ _TICK = timedelta(microseconds=1)
 async def own_event(
     session: TenantSession, context: TenantContext, user_id: CalendarUserId, event_id: EventId
 ) -> EventRow:
-    """Return an event of a person's. Raises ``Missing``."""
+    """Return an event of a person's. Raises ``Missing``, for one that went with its account too."""
     await person(session, context, user_id)
     row = await events.get(session, event_id)
-    if row is None or row.event.user_id != user_id:
+    if row is None or row.event.user_id != user_id or (row.withdrawn and row.event.is_deleted):
         raise Missing("There is no such event.")
     return row
+
+
+def refuse_withdrawn(row: EventRow) -> None:
+    """Refuse an event that was kept when its account was disconnected. Raises ``Refused``."""
+    if row.withdrawn:
+        raise Refused(
+            f"The account {row.event.account_id} is no longer connected.",
+            code="calendar_disconnected",
+        )
 
 
 def obstacle(judge: Judge, row: EventRow) -> Decision | None:

@@ -18,6 +18,7 @@ from meetbot_calendar.storage import (
     event_marks,
     events,
     messages,
+    wishes,
 )
 from tenants.identity import TenantContext
 from tenants.storage import audit, users
@@ -37,6 +38,7 @@ async def disconnect(
 ) -> int:
     """Hide a connection at once, and leave its bots and the farewell to the worker.
 
+    With its events goes what the person asked to have recorded of them.
     Returns how many events were deleted. Raises ``Missing`` where there is none any more.
     """
     now = services.clock.now()
@@ -50,6 +52,7 @@ async def disconnect(
         await event_marks.mark_connection(session, connection_id, now)
         if purge_events:
             deleted = await events.withdraw_connection(session, connection, now)
+            await wishes.forget(session, connection_id)
             await calendars.forget_cursors(session, connection_id)
         action = "connection.removed"
         await audit.write(session, now, by=context, action=action, target=connection_id)

@@ -53,11 +53,17 @@ async def toggle(
     *,
     follow: bool,
 ) -> Toggled:
-    """Follow an event's series, or no longer. Raises ``Refused`` (``not_recurring``)."""
+    """Follow an event's series, or no longer.
+
+    Raises ``Refused`` (``not_recurring``, ``calendar_disconnected``).
+    """
     now = services.clock.now()
     async with services.database.tenant(context.tenant_id) as session:
-        event = (await by_hand.own_event(session, context, user_id, event_id)).event
+        row = await by_hand.own_event(session, context, user_id, event_id)
+    event = row.event
     by_hand.in_series(event)
+    if follow:
+        by_hand.refuse_withdrawn(row)
     master = await _master(services, context, event)
     async with services.database.tenant(context.tenant_id) as session:
         await plan.take_turn(session)
@@ -94,7 +100,9 @@ async def schedule_next(
     """
     now = services.clock.now()
     async with services.database.tenant(context.tenant_id) as session:
-        event = (await by_hand.own_event(session, context, user_id, event_id)).event
+        row = await by_hand.own_event(session, context, user_id, event_id)
+        by_hand.refuse_withdrawn(row)
+        event = row.event
         series_id = by_hand.in_series(event)
         rows = await series.in_view(session, event.calendar_id, series_id, now)
         edge = await occurring.edge_of(services, session, event)

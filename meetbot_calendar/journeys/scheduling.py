@@ -9,7 +9,7 @@ import msgspec
 from meetbot_calendar.bots.model import OUT, Bot
 from meetbot_calendar.bots.overrides import Override
 from meetbot_calendar.calendars.model import EventId, StoredEvent
-from meetbot_calendar.errors import Conflict, Refused
+from meetbot_calendar.errors import Conflict
 from meetbot_calendar.journeys import by_hand, decide, following, plan
 from meetbot_calendar.journeys.judging import Judge, load_judge
 from meetbot_calendar.journeys.ringing import ring_deliveries
@@ -82,11 +82,7 @@ async def schedule(
 
 def refuse_impossible(judge: Judge, row: EventRow) -> None:
     """Refuse what a decision would refuse, whatever a person wants."""
-    if row.withdrawn:
-        raise Refused(
-            f"The account {row.event.account_id} is no longer connected.",
-            code="calendar_disconnected",
-        )
+    by_hand.refuse_withdrawn(row)
     if against := by_hand.obstacle(judge, row):
         by_hand.refuse(row, against)
 

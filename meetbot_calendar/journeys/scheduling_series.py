@@ -68,7 +68,9 @@ async def schedule(
     ``no_such_occurrence``, ``no_next_occurrence``).
     """
     async with services.database.tenant(context.tenant_id) as session:
-        event = (await by_hand.own_event(session, context, user_id, event_id)).event
+        row = await by_hand.own_event(session, context, user_id, event_id)
+    by_hand.refuse_withdrawn(row)
+    event = row.event
     if wish.occurrence is not None:
         found = await occurring.find(services, context, event, wish.occurrence)
         if not isinstance(found, EventRow):

@@ -280,18 +280,21 @@ async def test_following_ends_where_a_person_said_no_from_a_date_on(stage: Stage
     assert await stage.look("select follows from series") == [False]
 
 
-async def test_an_account_that_is_disconnected_has_nothing_followed(stage: Stage) -> None:
+@pytest.mark.parametrize(("purge", "follows"), [(True, []), (False, [False])])
+async def test_an_account_that_is_disconnected_has_nothing_followed(
+    stage: Stage, *, purge: bool, follows: list[bool]
+) -> None:
     stage.hold_meeting(ANN, "Daily", HOUR, recurrence=DAILY)
     desk = await at_desk(stage, Provider.GOOGLE, ANN)
     first, *_ = await stage.events()
     await desk.schedule(first, follow=True)
     (account,) = await stage.connections(desk.user_id)
 
-    await parting.disconnect(stage.services, stage.context, account.id, purge_events=True)
+    await parting.disconnect(stage.services, stage.context, account.id, purge_events=purge)
     await stage.settle()
     await stage.pass_time(2 * DAY)
 
-    assert await stage.look("select follows from series") == [False]
+    assert await stage.look("select follows from series") == follows
     assert await starts(desk) == []
 
 

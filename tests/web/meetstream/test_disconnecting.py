@@ -8,6 +8,7 @@ import pytest
 from meetbot_calendar.bots.model import Bot
 from meetbot_calendar.calendars.model import Provider
 from tests.journeys.stage import ANN, BOB
+from tests.web.house import Json
 from tests.web.meetstream.posted import ACCOUNTS
 from tests.web.staged import Staged
 
@@ -80,6 +81,70 @@ async def test_events_stay_where_they_are_not_to_be_purged(
     assert (gone.json()["events_deleted"], gone.json()["schedules_cancelled"]) == (0, 1)
     assert [row["account_id"] for row in listed] == [email, email]
     assert [bot["status"] for bot in listed[1]["bots"]] == ["Cancelled"]
+
+
+def asked_of(event_id: str, user_id: str) -> list[tuple[str, str, Json | None]]:
+    """Everything that a client can ask for a recurring event."""
+    return [
+        ("POST", f"schedule/{event_id}", {}),
+        ("POST", f"schedule/{event_id}", {"schedule_all_occurrences": True}),
+        ("POST", f"schedule/{event_id}", {"occurrence_date": "2027-02-01"}),
+        ("POST", "toggle-recurrence", {"event_id": event_id, "recurring_enabled": True}),
+        (
+            "POST",
+            "auto-reschedule",
+            {
+                "user_id": user_id,
+                "event_id": event_id,
+                "current_start_time": "2026-11-23T13:00:00Z",
+            },
+        ),
+    ]
+
+
+@both
+@pytest.mark.parametrize(("purge", "status"), [("true", 404), ("false", 400)])
+async def test_nothing_is_scheduled_for_an_account_that_is_gone(
+    staged: Staged, provider: Provider, email: str, purge: str, status: int
+) -> None:
+    staged.stage.hold_meeting(email, "Weekly", HOUR, recurrence="RRULE:FREQ=WEEKLY")
+    user_id = await staged.stage.onboard(provider, email)
+    event, *_ = await staged.stage.events()
+
+    await staged.door.delete(f"{path_of(provider, email)}?purge_events={purge}")
+    answers = [
+        await staged.door.ask(method, f"/v1/calendar/{path}", body)
+        for method, path, body in asked_of(event.id, user_id)
+    ]
+
+    code = "not_found" if status == 404 else "calendar_disconnected"
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [(status, code)] * 5
+
+
+@both
+async def test_what_was_scheduled_by_hand_goes_for_good_with_the_events(
+    staged: Staged, provider: Provider, email: str
+) -> None:
+    weekly, room = "RRULE:FREQ=WEEKLY", "https://zoom.us/j/5551112222"
+    staged.stage.hold_meeting(email, "Single", HOUR)
+    staged.stage.hold_meeting(email, "Weekly", 2 * HOUR, recurrence=weekly, link=room)
+    await staged.stage.connect(provider, email)
+    await staged.stage.settle()
+    single, first, *_ = await staged.stage.events()
+    await staged.door.post(f"/v1/calendar/schedule/{single.id}", {})
+    whole = {"schedule_all_occurrences": True, "recurring_event": True}
+    await staged.door.post(f"/v1/calendar/schedule/{first.id}", whole)
+    before = {bot.status for bot in await staged.stage.bots()}
+
+    await staged.door.delete(path_of(provider, email))
+    await staged.stage.settle()
+    await staged.stage.connect(provider, email)
+    await staged.stage.pass_time(3 * HOUR)
+
+    listed = (await staged.door.get("/v1/calendar/scheduled_bots")).json()
+    assert before == {"scheduled"}
+    assert len(await staged.stage.events()) > 1
+    assert listed == {"scheduled_bots": []}
 
 
 async def test_microsoft_is_another_name_and_others_accounts_stay(staged: Staged) -> None:
@@ -158,7 +223,10 @@ async def test_the_legacy_way_refuses_to_guess_which_of_several(staged: Staged) 
 
     assert (refused.status_code, refused.json()["code"]) == (400, "several_connections")
     assert len(refused.json()["next_steps"]) == 3
-    assert (halfway.status_code, halfway.json()["next_steps"]) == (400, refused.json()["next_steps"])
+    assert (halfway.status_code, halfway.json()["next_steps"]) == (
+        400,
+        refused.json()["next_steps"],
+    )
     assert (missing.status_code, left) == (404, 2)
     assert (done.status_code, done.json()["account_id"]) == (200, BOB)
 
