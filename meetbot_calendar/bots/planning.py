@@ -1,8 +1,8 @@
 """Wants, outcomes and existing bots give what to create, move or cancel; idempotent.
 
 The laws: one live bot per meeting (per meeting and person, where the tenant chose so); none
-without a want; none for a meeting that is over; none again where a person or the host ended it, or
-where it was served, unless a person has asked since.
+without a want; none for a meeting that is over, but where a person set it to join later; none again
+where a person or the host ended it, or where it was served, unless a person has asked since.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,8 @@ from meetbot_calendar.bots.meetings import Meeting, gather
 from meetbot_calendar.bots.model import OUT, Bot, BotContent, BotId, Want
 from meetbot_calendar.calendars.meeting_links import room_of
 from tenants.identity import Dedupe, TenantId
+
+_OVERTIME = timedelta(hours=1)
 
 Told = Literal["bot.scheduled", "bot.rescheduled", "bot.cancelled"]
 
@@ -52,7 +54,14 @@ def reconcile(wants: Sequence[Want], bots: Sequence[Bot], settings: Settings) ->
     return tuple(steps)
 
 
+def served_until(end: datetime, join_at: datetime) -> datetime:
+    """Return until when a bot may serve a meeting: a person may have it join after the end."""
+    return end if join_at < end else join_at + _OVERTIME
+
+
 def _settle(meeting: Meeting, settings: Settings) -> list[Step]:
+    if _is_prolonged(meeting, settings.now):
+        return []
     wanted = [w for w in meeting.wants if w.wanted and w.meeting_url is not None]
     if not wanted:
         reason = _why_unwanted(meeting.wants)
@@ -66,6 +75,17 @@ def _settle(meeting: Meeting, settings: Settings) -> list[Step]:
     if not live:
         return _create(draft, meeting.ended, asked_at, settings)
     return steps + _adjust(live[0], draft, asked_at, settings)
+
+
+def _is_prolonged(meeting: Meeting, now: datetime) -> bool:
+    """Say whether a meeting is over by the calendar alone: a person set its bot to join yet."""
+    over = [w for w in meeting.wants if w.wanted or w.reason == "ended"]
+    late = [bot for bot in meeting.live if bot.content.hand_lead_seconds is not None]
+    return all(w.end <= now for w in over) and any(
+        bot.start == w.start and w.end <= bot.join_at and now < bot.end
+        for w in over
+        for bot in late
+    )
 
 
 def _why_unwanted(wants: Sequence[Want]) -> str:
@@ -143,7 +163,9 @@ def _set_by_hand(draft: Bot, bot: Bot, settings: Settings) -> Bot:
         draft.content, hand_config=bot.content.hand_config, hand_lead_seconds=seconds
     )
     lead = settings.lead if seconds is None else timedelta(seconds=seconds)
-    return msgspec.structs.replace(draft, content=content, join_at=draft.start - lead)
+    join_at = draft.start - lead
+    end = served_until(draft.end, join_at)
+    return msgspec.structs.replace(draft, content=content, join_at=join_at, end=end)
 
 
 def _blocks(ended: Bot, draft: Bot, asked_at: datetime | None) -> bool:

@@ -1,12 +1,13 @@
 """A person takes the wheel: bots cancelled and changed by hand, which no rule or sync undoes."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from meetbot_calendar.bots.model import FINAL, OUT, Bot, BotId
+from meetbot_calendar.bots.planning import served_until
 from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.deliveries.payloads import BotMessage
 from meetbot_calendar.errors import Conflict, Fault, Invalid, Missing
@@ -17,6 +18,8 @@ from meetbot_calendar.storage import bot_lists, bots, decisions, events
 from meetbot_calendar.storage.events import EventRow
 from tenants.identity import TenantContext
 from tenants.storage.session import TenantSession
+
+_LATEST = timedelta(days=28)
 
 
 class BotPatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,17 +167,19 @@ def _patched(bot: Bot, patch: BotPatch, now: datetime) -> Bot:
         bot,
         content=content,
         join_at=join_at,
+        end=served_until(bot.end, join_at),
         generation=bot.generation + (join_at != bot.join_at),
         updated_at=now,
     )
 
 
 def _check_join_at(join_at: datetime, bot: Bot, now: datetime) -> None:
-    if now < join_at < bot.end:
+    latest = bot.start + _LATEST
+    if now < join_at < latest:
         return
-    when = "lies in the past" if join_at <= now else "is not before the meeting's end"
+    when = "lies in the past" if join_at <= now else f"is not before {latest:%Y-%m-%dT%H:%M:%SZ}"
     raise Invalid(
-        f"join_at {when}: choose an instant after now and before the meeting's end",
+        f"join_at {when}: choose an instant after now and near the meeting",
         (Fault("/join_at", when),),
         code="join_at_out_of_range",
     )

@@ -1,6 +1,6 @@
 """A person cancels or changes a bot: for whom it counts, and what everybody sees afterwards."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -9,14 +9,15 @@ from sqlalchemy import text
 
 from meetbot_calendar.bots.model import Bot
 from meetbot_calendar.calendars.model import EventId, Provider
-from meetbot_calendar.errors import Missing
+from meetbot_calendar.errors import Invalid, Missing
 from meetbot_calendar.journeys import decide, plan, reading, steer
 from meetbot_calendar.journeys.reading import BotFilter, PageWish
+from meetbot_calendar.sandbox.edits import edit
 from meetbot_calendar.storage import decisions, event_marks
 from tenants.identity import CalendarUserId, TenantContext
 from tenants.storage import directory
 from tests.journeys.killing import watched_database
-from tests.journeys.stage import ANN, BOB, Stage
+from tests.journeys.stage import ANN, BOB, PEOPLE, Stage
 
 HOUR = timedelta(hours=1)
 LEAD = timedelta(seconds=90)
@@ -192,3 +193,35 @@ async def test_a_no_can_be_remembered_while_the_event_is_being_decided(stage: St
             await decisions.save_override(saying, no)
 
     assert [row.event.id for row in held] == [event.id]
+
+
+@pytest.mark.parametrize(("provider", "email"), PEOPLE)
+async def test_a_bot_that_is_set_to_join_after_the_end_joins_then(
+    stage: Stage, provider: Provider, email: str
+) -> None:
+    held = stage.hold_meeting(email, "Overruns", HOUR)
+    await stage.onboard(provider, email)
+    (bot,) = await stage.bots()
+    late = stage.now + 3 * HOUR
+
+    await steer.patch_bot(stage.services, stage.context, bot.id, steer.BotPatch(join_at=late))
+    await stage.pass_time(2 * HOUR)
+    edit(stage.world, held.id, title="Overran")
+    await stage.settle()
+    waiting = list(stage.ordered)
+    await stage.pass_time(HOUR)
+
+    assert (waiting, [order["bot_id"] for order in stage.ordered]) == ([], [bot.id])
+    assert [each.status for each in await stage.bots()] == ["dispatched"]
+
+
+async def test_a_join_time_far_from_the_meeting_is_refused(stage: Stage) -> None:
+    stage.hold_meeting(ANN, "Kick-off", HOUR)
+    await stage.onboard(Provider.GOOGLE, ANN)
+    (bot,) = await stage.bots()
+
+    for join_at in (stage.now, stage.now + timedelta(days=29), datetime.max.replace(tzinfo=UTC)):
+        patch = steer.BotPatch(join_at=join_at)
+        with pytest.raises(Invalid) as refused:
+            await steer.patch_bot(stage.services, stage.context, bot.id, patch)
+        assert refused.value.code == "join_at_out_of_range"

@@ -20,6 +20,7 @@ ZOOM = "https://zoom.us/j/5551112222"
 ZOOM_SPELT = "https://us02web.zoom.us/j/5551112222?pwd=x&from=addon"
 SET_BY_HAND = BotContent(meeting_url=MEET, hand_config={"bot_name": "Eve"}, hand_lead_seconds=600.0)
 TEN_MINUTES = timedelta(minutes=10)
+HOUR = timedelta(hours=1)
 
 
 def settings(**given: Any) -> Settings:
@@ -384,6 +385,45 @@ def test_a_lead_set_by_hand_stays_and_follows_the_meeting() -> None:
 
     assert unmoved == ()
     assert moved.after.join_at == later - timedelta(minutes=10)
+
+
+def late_bot(**given: Any) -> Bot:
+    """A bot that a person set to join ten minutes after its meeting's end, as it was planned."""
+    bot = make_bot()
+    join_at = bot.end + TEN_MINUTES
+    lead = (bot.start - join_at).total_seconds()
+    content = msgspec.structs.replace(bot.content, hand_lead_seconds=lead)
+    late = msgspec.structs.replace(bot, content=content, join_at=join_at, end=join_at + HOUR)
+    return msgspec.structs.replace(late, **given)
+
+
+@pytest.mark.parametrize("status", ["scheduled", "dispatched"])
+def test_a_bot_that_is_set_to_join_after_the_end_outlives_its_meeting(status: BotStatus) -> None:
+    bot = late_bot(status=status)
+    ended = make_want(wanted=False, reason="ended")
+
+    assert reconcile([make_want()], [bot], settings()) == ()
+    for now in (ended.end, bot.join_at, bot.end - timedelta(seconds=1)):
+        for want in (make_want(), ended):
+            assert reconcile([want], [bot], settings(now=now)) == ()
+
+
+def test_a_late_bot_goes_with_its_meeting_where_that_is_moved_cancelled_or_refused() -> None:
+    bot = late_bot()
+    now = bot.join_at - timedelta(minutes=1)
+    moved = make_want(start=NOON - HOUR, end=NOON, wanted=False, reason="ended")
+    cancelled = make_want(wanted=False, reason="cancelled")
+    later = make_want(start=now + HOUR, end=now + 2 * HOUR)
+
+    (followed,) = reconcile([later], [bot], settings(now=now))
+
+    for want in (moved, cancelled, make_want(wanted=False, reason="manual")):
+        steps = reconcile([want], [bot], settings(now=now))
+        assert told(steps) == [("bot.cancelled", "cancelled", False)]
+    assert (followed.told, followed.after.join_at - later.start) == (
+        "bot.rescheduled",
+        bot.join_at - bot.start,
+    )
 
 
 def test_where_copies_disagree_the_freshest_is_believed() -> None:

@@ -187,6 +187,8 @@ async def test_a_join_time_set_by_hand_stays_until_the_meeting_moves(
     bot = f"scheduled_bots/{made['bot_id']}"
 
     past = await client.refused("PATCH", bot, {"scheduled_join_time": "2026-11-23T11:59:00Z"})
+    await client.fine("PATCH", bot, {"scheduled_join_time": "2026-11-23T14:59:00Z"})
+    (late,) = await client.bots()
     nonsense = await client.refused("PATCH", bot, {"scheduled_join_time": "soon"})
     await client.fine("PATCH", bot, {"scheduled_join_time": "2026-11-23T12:50:00Z"})
     edits.edit(staged.stage.world, held.id, title="Renamed")
@@ -197,6 +199,7 @@ async def test_a_join_time_set_by_hand_stays_until_the_meeting_moves(
     (moved,) = await client.bots()
 
     assert (past, nonsense) == ((400, "join_at_out_of_range"), (400, "invalid_parameter"))
+    assert late["scheduled_join_time"] == "2026-11-23T14:59:00+00:00"
     assert renamed["scheduled_join_time"] == "2026-11-23T12:50:00+00:00"
     assert renamed["custom_attributes"]["event_summary"] == "Renamed"
     assert moved["scheduled_join_time"] == "2026-11-23T13:50:00+00:00"
