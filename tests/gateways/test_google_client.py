@@ -18,6 +18,7 @@ from meetbot_calendar.calendars.model import (
     Window,
 )
 from meetbot_calendar.calendars.provider import CalendarRef
+from meetbot_calendar.calendars.recurrence import occurrences, rule_of
 from meetbot_calendar.errors import (
     AccessExpired,
     CalendarGone,
@@ -224,6 +225,36 @@ async def test_an_endless_series_is_followed_up_to_the_end_of_the_window(google:
     assert titles(later) == ["Renamed"] * 4
     assert len(later.removed) > 600
     assert all(gone.platform_id.startswith(meeting.id) for gone in later.removed)
+
+
+@pytest.mark.parametrize("all_day", [False, True])
+async def test_a_series_is_told_without_what_was_cancelled_of_it(
+    google: Google, *, all_day: bool
+) -> None:
+    meeting = google.meeting(recurrence="RRULE:FREQ=DAILY;COUNT=40", all_day=all_day)
+    google.meeting("Other", recurrence="RRULE:FREQ=DAILY")
+    for number in (1, 38):
+        slot = slot_key(meeting.start + DAY * number, all_day=all_day)
+        edits.cancel(google.site.world, meeting.id, slot)
+
+    found = await google.provider().series(google.grant, OWN, meeting.id)
+
+    assert found is not None
+    starts = [*occurrences(found, after=NOW - DAY * 40)]
+    assert [(when - starts[0]).days for when in starts] == [0, *range(2, 38), 39]
+    assert rule_of(found) == "FREQ=DAILY;COUNT=40"
+
+
+async def test_a_series_whose_instances_google_does_not_list_is_told_as_it_is(
+    google: Google,
+) -> None:
+    meeting = google.meeting(recurrence="RRULE:FREQ=DAILY;COUNT=4")
+    google.site.world.faults.add("google.instances", "404")
+
+    found = await google.provider().series(google.grant, OWN, meeting.id)
+
+    assert found is not None
+    assert found.lines == ("RRULE:FREQ=DAILY;COUNT=4",)
 
 
 async def test_an_empty_page_is_not_the_end(google: Google) -> None:

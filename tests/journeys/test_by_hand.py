@@ -274,6 +274,21 @@ async def test_an_occurrence_that_was_cancelled_in_view_is_not_said_to_be_ahead(
     assert [f"{when:%m-%d}" for when in done.ahead] == ["12-28", "01-04"]
 
 
+@pytest.mark.parametrize(("provider", "email"), PEOPLE)
+async def test_what_was_cancelled_of_a_series_far_ahead_is_known(
+    stage: Stage, provider: Provider, email: str
+) -> None:
+    series = stage.hold_meeting(email, "Weekly", HOUR, recurrence=f"{WEEKLY};COUNT=9")
+    cancel(stage.world, series.id, "20270104T130000Z")
+    desk = await at_desk(stage, provider, email)
+    first, *_ = await stage.events()
+
+    done = await desk.schedule(first, all_occurrences=True)
+
+    assert [f"{when:%m-%d}" for when in done.ahead] == ["12-28", "01-11", "01-18"]
+    assert await desk.refused(first, occurrence="2027-01-04") == "no_such_occurrence"
+
+
 async def test_of_a_scheduled_series_a_person_takes_out_one_and_sets_another(
     stage: Stage,
 ) -> None:

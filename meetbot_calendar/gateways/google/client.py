@@ -19,7 +19,7 @@ from meetbot_calendar.calendars.model import (
 from meetbot_calendar.calendars.provider import CalendarRef, Consent, ConsentReturn
 from meetbot_calendar.calendars.recurrence import Series
 from meetbot_calendar.errors import CalendarGone, GiveUp, Tampered, TryLater
-from meetbot_calendar.gateways.google import wire
+from meetbot_calendar.gateways.google import masters, wire
 from meetbot_calendar.gateways.google.changes import Rounds
 from meetbot_calendar.gateways.google.faults import About, api_fault
 from meetbot_calendar.gateways.google.oauth import (
@@ -136,12 +136,17 @@ class GoogleProvider:
         return rounds.pages(calendar, cursor=cursor, window=window)
 
     async def series(self, grant: Grant, calendar: CalendarRef, series_id: str) -> Series | None:
-        """Return a series as its master describes it."""
+        """Return a series as its master describes it, less its cancelled occurrences."""
         url = f"{self._events_url(calendar)}/{quote(series_id, safe='')}"
         try:
-            return wire.read_series(await self._get(url, grant, {}, "calendar"))
+            found = masters.read_series(await self._get(url, grant, {}, "calendar"))
         except (CalendarGone, GiveUp):  # a 404 does not say which of the two is gone
             return None
+
+        async def ask(params: Mapping[str, str]) -> Json:
+            return await self._get(f"{url}/instances", grant, params, "calendar")
+
+        return None if found is None else await masters.less_cancelled(found, ask)
 
     async def watch(
         self,

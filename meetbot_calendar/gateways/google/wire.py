@@ -8,7 +8,6 @@ import msgspec
 
 from meetbot_calendar.calendars import model, timezones
 from meetbot_calendar.calendars.provider import CalendarRef
-from meetbot_calendar.calendars.recurrence import Series
 from meetbot_calendar.gateways.untrusted import (
     Json,
     address,
@@ -108,29 +107,12 @@ def read_event(row: Json, setting: Setting) -> model.FetchedEvent | model.Remove
         platform_id=event_id,
         etag=text(row, "etag"),
         series_id=text(row, "recurringEventId"),
-        original_start=_original_start(row, setting.zone),
+        original_start=original_start(row, setting.zone),
         ical_uid=text(row, "iCalUID"),
         status="tentative" if row.get("status") == "tentative" else "confirmed",
-        span=_span(row, setting.zone),
+        span=span_of(row, setting.zone),
         content=_content(row, setting),
         link_fields=tuple(_link_fields(row)),
-    )
-
-
-def read_series(row: Json) -> Series | None:
-    """Read a master; None where it is cancelled, or no series at all (providers.md 2.5)."""
-    found = row.get("recurrence")
-    lines = [line for line in found if isinstance(line, str)] if isinstance(found, list) else []
-    span = _span(row, "UTC")
-    series_id = text(row, "id")
-    if row.get("status") == "cancelled" or not lines or span is None or series_id is None:
-        return None
-    return Series(
-        platform_id=series_id,
-        start=timezones.wall_time(span),
-        zone=span.zone,
-        is_all_day=span.is_all_day,
-        lines=tuple(lines),
     )
 
 
@@ -243,7 +225,7 @@ def _link_fields(row: Json) -> Iterator[model.LinkField]:
         yield model.LinkField("title", title)
 
 
-def _span(row: Json, zone: str) -> model.Span | None:
+def span_of(row: Json, zone: str) -> model.Span | None:
     """Return when the event is; None where its start is missing or no time at all."""
     start, end = child(row, "start"), child(row, "end")
     try:
@@ -264,7 +246,8 @@ def _instant(times: Json, zone: str) -> datetime | None:
     return timezones.parse_instant(found, text(times, "timeZone") or zone) if found else None
 
 
-def _original_start(row: Json, zone: str) -> datetime | None:
+def original_start(row: Json, zone: str) -> datetime | None:
+    """Return the slot that its series gave an occurrence."""
     slot = child(row, "originalStartTime")
     try:
         day = text(slot, "date")
