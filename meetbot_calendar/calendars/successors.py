@@ -18,10 +18,12 @@ _WEEK = timedelta(days=7)
 
 
 class Succession(msgspec.Struct, frozen=True, kw_only=True):
-    """One occurrence that is gone, and the one that stands for it now."""
+    """One occurrence that is gone, and the one that stands for it now, each with its slot."""
 
     old: StoredEvent
     new: FetchedEvent
+    old_slot: datetime
+    new_slot: datetime
 
 
 def successors(changes: Iterable[Change]) -> tuple[Succession, ...]:
@@ -43,6 +45,19 @@ def successors(changes: Iterable[Change]) -> tuple[Succession, ...]:
     )
 
 
+def shifted(changes: Iterable[Change]) -> tuple[Succession, ...]:
+    """Return the occurrences that keep their name at another slot, as Outlook's do on one day."""
+    found = []
+    for change in changes:
+        old, new = change.before, change.event
+        if old is None or new is None or old.series_id is None or new.series_id is None:
+            continue
+        before, after = _slot(old), _slot(new)
+        if before is not None and after is not None and before != after:
+            found.append(Succession(old=old, new=new, old_slot=before, new_slot=after))
+    return tuple(found)
+
+
 def _slot(event: Known) -> datetime | None:
     return event.original_start or (event.span.start if event.span else None)
 
@@ -55,7 +70,8 @@ def _pair(
     for slot, old in sorted(gone, key=lambda each: each[0]):
         near = min(left, key=lambda place: abs(left[place][0] - slot), default=None)
         if near is not None and abs(left[near][0] - slot) < reach:
-            yield Succession(old=old, new=left.pop(near)[1])
+            new_slot, new = left.pop(near)
+            yield Succession(old=old, new=new, old_slot=slot, new_slot=new_slot)
 
 
 def _spacing(slots: Iterable[datetime]) -> timedelta:

@@ -9,7 +9,7 @@ from meetbot_calendar.calendars.model import EventId, StoredEvent
 from meetbot_calendar.errors import Conflict, Missing, Refused
 from meetbot_calendar.journeys.acting import person
 from meetbot_calendar.journeys.judging import Judge
-from meetbot_calendar.storage import bots, decisions, events
+from meetbot_calendar.storage import bots, decisions, events, series_overrides
 from meetbot_calendar.storage.events import EventRow
 from rules.decision import Decision
 from tenants.identity import CalendarUserId, TenantContext
@@ -94,12 +94,21 @@ def serving(found: Collection[Bot], event_ids: Collection[EventId]) -> tuple[Bot
 
 
 async def after_all(
-    session: TenantSession, rows: Sequence[EventRow], known: Iterable[Bot], now: datetime
+    session: TenantSession,
+    rows: Sequence[EventRow],
+    known: Iterable[Bot],
+    now: datetime,
+    *,
+    of: StoredEvent | None = None,
 ) -> datetime:
     """Return an instant for a person's word: later than all that was said of these events before.
 
-    It is later than what happened to their bots too, so that it counts against that.
+    It is later than what happened to their bots too, so that it counts against that, and than what
+    was said of all the series that an event is ``of``.
     """
     said = await decisions.overrides_of(session, [row.event.id for row in rows])
     before = [word.created_at for word in said.values()] + [bot.updated_at for bot in known]
+    if of is not None and of.series_id is not None:
+        whole = await series_overrides.of_series(session, of.calendar_id, of.series_id)
+        before += [word.created_at for word in whole]
     return max([now, *(instant + _TICK for instant in before)])

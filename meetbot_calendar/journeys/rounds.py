@@ -15,7 +15,7 @@ from meetbot_calendar.calendars.model import (
     FetchedEvent,
     Window,
 )
-from meetbot_calendar.calendars.successors import successors
+from meetbot_calendar.calendars.successors import shifted, successors
 from meetbot_calendar.deliveries import payloads
 from meetbot_calendar.deliveries.model import EndpointId
 from meetbot_calendar.journeys import inheriting
@@ -82,10 +82,11 @@ async def write(
         return Counts(created=0, updated=0, deleted=0), ()
     seq = await events.next_seq(session, calendar.user_id)
     made = await _add(session, calendar, changes, seq, now)
-    await inheriting.carry(session, calendar, successors(changes), now)
     rewritten = await _rewrite(session, changes, seq, now)
     deleted = [c.before.id for c in changes if c.event is None and c.before is not None]
     await events.remove(session, deleted, seq, now)
+    await inheriting.carry(session, calendar, successors(changes), now)
+    await inheriting.move(session, calendar, (*successors(changes), *shifted(changes)), now)
     counts = Counts(created=len(made), updated=len(rewritten), deleted=len(deleted))
     told = await _tell(session, calendar, (*made, *rewritten), deleted, seq, now)
     return counts, told

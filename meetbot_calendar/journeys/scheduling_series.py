@@ -104,7 +104,7 @@ async def _schedule_all(
         rows = tuple(row for row in found if meant.first <= slot_of(row.event) <= meant.last)
         fresh = await _still_open(session, judge, rows)
         known = await by_hand.bots_of(session, fresh)
-        at = await by_hand.after_all(session, fresh, known, now)
+        at = await by_hand.after_all(session, fresh, known, now, of=event)
         await series_overrides.add(session, _said(event, wish, context, meant, at))
         if wish.follow:
             standing = rows[0].event if rows else event
@@ -162,7 +162,8 @@ async def schedule_ahead(
         await plan.take_turn(session)
         judge = await load_judge(session, event.user_id, now)
         await _refuse_ahead(session, judge, event, slot)
-        await series_overrides.add(session, _said(event, wish, context, meant, now))
+        at = await by_hand.after_all(session, [], [], now, of=event)
+        await series_overrides.add(session, _said(event, wish, context, meant, at))
         if wish.follow:
             await following.follow_from(session, context, event, wish.bot_config, now, slot=slot)
         await scheduling.note(session, context, event, (), now)

@@ -68,7 +68,7 @@ async def unschedule(
         meant = await _meant(session, row, wish, now)
         mine = await by_hand.copies(session, meant.rows)
         known = await by_hand.bots_of(session, mine)
-        at = await by_hand.after_all(session, mine, known, now)
+        at = await by_hand.after_all(session, mine, known, now, of=row.event)
         await _say_no_to_each(session, context, mine, at)
         if row.event.series_id is not None and (wish.all_occurrences or wish.from_time):
             await _say_no_ahead(session, context, row.event, wish, meant.spared, at)

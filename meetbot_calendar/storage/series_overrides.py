@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select
+from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, update
 
 from meetbot_calendar.bots.overrides import SeriesOverride, SeriesOverrideId
 from meetbot_calendar.calendars.model import CalendarId, EventId
@@ -29,6 +29,15 @@ async def add(session: TenantSession, said: SeriesOverride) -> None:
             actor=said.actor,
             created_at=said.created_at,
         )
+    )
+
+
+async def reframe(session: TenantSession, said: SeriesOverride) -> None:
+    """Write the ends of the stretch anew that something was said of."""
+    await session.execute(
+        update(series_overrides)
+        .where(series_overrides.c.id == said.id)
+        .values(first_slot=said.first_slot, last_slot=said.last_slot)
     )
 
 
