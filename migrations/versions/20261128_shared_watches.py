@@ -21,7 +21,9 @@ STANDING = (
 
 def upgrade() -> None:
     op.add_column("watches", sa.Column("platform_hash", sa.LargeBinary))
+    op.execute("alter table watches no force row level security")  # it stops the owner as well
     op.execute("update watches set platform_hash = sha256(convert_to(platform_watch_id, 'UTF8'))")
+    op.execute("alter table watches force row level security")
     op.create_index(op.f("ix_watches_platform_hash"), "watches", ["platform_hash"])
     op.execute(
         f"alter policy gate on watches using ({STANDING}"
