@@ -27,6 +27,7 @@ from tenants.identity import TenantContext
 
 MOST_BYTES = 1 << 20
 _LONGEST_KEY = 255
+_WHOSE = b"x-customer-user-id"
 
 
 class Repeats(ASGIMiddleware):
@@ -96,8 +97,10 @@ def key_of(scope: HTTPScope) -> str | None:
 
 
 def _fingerprint(scope: HTTPScope, body: bytes) -> bytes:
-    asked = msgspec.msgpack.encode((scope["method"], scope["path"], scope["query_string"], body))
-    return hashlib.sha256(asked).digest()
+    """Digest what is asked, and for whom: a header may name the person."""
+    named = [value for name, value in scope["headers"] if name == _WHOSE]
+    asked = (scope["method"], scope["path"], scope["query_string"], body, *named)
+    return hashlib.sha256(msgspec.msgpack.encode(asked)).digest()
 
 
 async def _read(receive: Receive) -> bytes:

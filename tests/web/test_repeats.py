@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
+from meetbot_calendar.calendars.model import Provider
 from tenants.storage.tables import idempotency_keys
+from tests.journeys.stage import ANN, BOB
 from tests.web.house import OpenHouse
+from tests.web.staged import Staged
 
 
 async def test_a_repetition_is_answered_as_the_first_was(house: OpenHouse) -> None:
@@ -24,6 +27,21 @@ async def test_another_request_under_the_same_key_is_refused(house: OpenHouse) -
     other = await door.post("/v1/api-keys", {"name": "b"}, Idempotency_Key="k1")
 
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_the_same_request_for_another_person_is_another_request(staged: Staged) -> None:
+    for provider, email, name in ((Provider.GOOGLE, ANN, "ann"), (Provider.OUTLOOK, BOB, "bob")):
+        await staged.stage.connect(provider, email, customer_user_id=name)
+    path = "/v1/calendar/auto-schedule/enable"
+
+    answers = [
+        await staged.door.post(path, {}, Idempotency_Key="k1", X_Customer_User_Id=name)
+        for name in ("ann", "bob", "ann")
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 422, 200]
+    assert answers[1].json()["code"] == "idempotency_key_reused"
+    assert answers[2].json() == answers[0].json()
 
 
 async def test_a_request_that_was_refused_may_be_sent_again_corrected(house: OpenHouse) -> None:
