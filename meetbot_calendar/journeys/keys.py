@@ -90,7 +90,7 @@ async def create_key(services: Services, context: TenantContext, wish: KeyWish) 
             by=context,
             action="api_key.created",
             target=fresh.key.id,
-            details={"name": wish.name, "user_id": wish.user_id},
+            details={"user_id": wish.user_id} if wish.user_id else {"name": wish.name},
         )
     return fresh
 

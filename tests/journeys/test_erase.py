@@ -181,7 +181,7 @@ async def _live_a_little(stage: Stage) -> Any:
     for bot in await stage.bots():
         if bot.content.title == "Her surgery":
             await steer.cancel_bot(stage.services, stage.context, bot.id)
-    await keys.create_key(stage.services, stage.context, KeyWish(name="phone", user_id=user_id))
+    await keys.create_key(stage.services, stage.context, KeyWish(name="Her phone", user_id=user_id))
     await policy.save_app(stage.services, stage.context, Provider.GOOGLE, "own", "secret")
     ticket = Ticket(context=stage.context, key="k", fingerprint=b"f")
     await once.begin(stage.services, ticket)
@@ -213,7 +213,7 @@ async def test_after_an_erasure_no_table_says_anything_of_the_person_sealed_or_n
 
     assert set(before) >= {
         "calendar_users", "connections", "calendars", "events", "bots", "messages",
-        "oauth_states", "idempotency_keys",
+        "oauth_states", "idempotency_keys", "api_keys",
     }  # fmt: skip
     assert after == {}
 
