@@ -19,7 +19,7 @@ from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import consents, event_marks
 from meetbot_calendar.storage.consents import PendingConsent
 from tenants.identity import CalendarUserId, TenantContext, TenantId
-from tenants.storage import directory, users
+from tenants.storage import audit, directory, users
 
 
 class ConnectWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +82,9 @@ async def begin(services: Services, context: TenantContext, wish: ConnectWish) -
             redirect_url=wish.redirect_url,
         )
         expires_at = await consents.remember(session, hash_of(state), pending, now=now)
+        told = {"provider": wish.provider.value, "changes_attributes": is_told_more}
+        action = "calendar.connect_begun"
+        await audit.write(session, now, by=context, action=action, target=user.id, details=told)
     if is_told_more:
         await ring_decide(services, context.tenant_id, user.id)
     return ConsentLink(url=consent.url, expires_at=expires_at)

@@ -153,6 +153,11 @@ async def test_calendars_are_read_again_and_links_made_from_the_page(staged: Sta
 
     assert "1 new, 0 changed, 0 deleted" in synced.text
     assert "Send this to the person" in link.text
+    begun = [row for row in log if row["action"] == "calendar.connect_begun"]
+    assert sorted((row["target"], row["details"]["provider"]) for row in begun) == [
+        (user_id, "google"),
+        (user_id, "outlook"),
+    ]
     assert "calendar_user.synced" in [entry["action"] for entry in log]
     assert "admin.entered" in [entry["action"] for entry in log]
 

@@ -11,7 +11,7 @@ from litestar.response import Redirect
 
 from meetbot_calendar.calendars.model import Provider
 from meetbot_calendar.errors import MeetbotError
-from meetbot_calendar.journeys import accounts, acting, connect
+from meetbot_calendar.journeys import acting, connect
 from meetbot_calendar.journeys.connect import ConnectWish, Finished
 from meetbot_calendar.web.api.parts import CALLER, Caller, CustomerUserId, Given, Url, utc
 from meetbot_calendar.web.auth import PERSON, PUBLIC
@@ -64,7 +64,6 @@ async def begin_connection(
         attributes=data.attributes,
     )
     link = await connect.begin(services, context, wish)
-    await accounts.note(services, context, "calendar.connect_begun", wish.provider)
     return LinkView(url=link.url, expires_at=utc(link.expires_at))
 
 
