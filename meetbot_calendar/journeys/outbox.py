@@ -47,7 +47,7 @@ async def list_deliveries(
     async with services.database.tenant(context.tenant_id) as session:
         page = await outbox.delivery_page(session, which, place.keyset)
         rows = [deliveries.delivery_of(row) for row in page.rows]
-        found = await _with_attempts(session, rows)
+        found = await with_attempts(session, rows)
     return listing(place, page, found, [(row.delivery.id,) for row in found])
 
 
@@ -59,10 +59,11 @@ async def read_delivery(
         found = await outbox.delivery(session, delivery_id)
         if found is None:
             raise Missing("There is no such delivery.")
-        return (await _with_attempts(session, [found]))[0]
+        return (await with_attempts(session, [found]))[0]
 
 
-async def _with_attempts(session: TenantSession, rows: Sequence[Delivery]) -> tuple[Delivered, ...]:
+async def with_attempts(session: TenantSession, rows: Sequence[Delivery]) -> tuple[Delivered, ...]:
+    """Return deliveries with every attempt."""
     made = await outbox.attempts(session, [row.id for row in rows])
     return tuple(Delivered(delivery=row, attempts=tuple(made[row.id])) for row in rows)
 

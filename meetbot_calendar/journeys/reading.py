@@ -22,12 +22,13 @@ from meetbot_calendar.journeys.paging import (
 from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import bot_lists, calendars, connections, event_lists
 from meetbot_calendar.storage.bot_lists import BotFilter
+from meetbot_calendar.storage.decisions import StoredDecision
 from meetbot_calendar.storage.event_lists import NEVER, EventBot, EventFilter, ListedEvent
 from tenants.identity import CalendarUserId, TenantContext
 from tenants.storage import users
 from tenants.storage.paging import Keyset
 
-__all__ = ["BotFilter", "EventBot", "EventFilter", "ListedEvent"]
+__all__ = ["BotFilter", "EventBot", "EventFilter", "ListedEvent", "StoredDecision"]
 
 
 class EventPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from meetbot_calendar.bots.overrides import Override, prevailing
@@ -50,18 +50,32 @@ async def current(
             decisions.c.version == events.c.decided_version,
         )
     )
-    return {
-        EventId(row.event_id): StoredDecision(
-            event_id=EventId(row.event_id),
-            version=row.version,
-            action=row.action,
-            source=row.source,
-            reason=row.reason,
-            content=opened(session, row.event_id, row.content),
-            decided_at=row.decided_at,
-        )
-        for row in await session.execute(statement)
-    }
+    rows = await session.execute(statement)
+    return {EventId(row.event_id): _decision_of(session, row) for row in rows}
+
+
+async def history(
+    session: TenantSession, event_ids: Sequence[EventId]
+) -> tuple[StoredDecision, ...]:
+    """Return every decision that is kept of these events, also those that later ones replaced."""
+    statement = (
+        select(decisions)
+        .where(decisions.c.event_id.in_(event_ids))
+        .order_by(decisions.c.event_id, decisions.c.version)
+    )
+    return tuple(_decision_of(session, row) for row in await session.execute(statement))
+
+
+def _decision_of(session: TenantSession, row: Row[Any]) -> StoredDecision:
+    return StoredDecision(
+        event_id=EventId(row.event_id),
+        version=row.version,
+        action=row.action,
+        source=row.source,
+        reason=row.reason,
+        content=opened(session, row.event_id, row.content),
+        decided_at=row.decided_at,
+    )
 
 
 def opened(session: TenantSession, event_id: str, sealed: bytes) -> DecisionContent:

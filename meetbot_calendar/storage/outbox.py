@@ -60,6 +60,15 @@ async def delivery(session: TenantSession, delivery_id: DeliveryId) -> Delivery 
     return None if row is None else delivery_of(row)
 
 
+async def deliveries_of(
+    session: TenantSession, message_ids: Sequence[MessageId]
+) -> tuple[Delivery, ...]:
+    """Return every delivery of some messages, oldest first."""
+    statement = select(deliveries).where(deliveries.c.message_id.in_(message_ids))
+    rows = await session.execute(statement.order_by(deliveries.c.id))
+    return tuple(delivery_of(row) for row in rows)
+
+
 async def attempts(
     session: TenantSession, delivery_ids: Sequence[DeliveryId]
 ) -> dict[DeliveryId, list[Attempt]]:

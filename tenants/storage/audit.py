@@ -3,12 +3,13 @@
 Rows are added, never changed, and deleted by the purge of what a tenant keeps no longer alone.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, delete, insert, or_, select
+from sqlalchemy import Row, Text, delete, func, insert, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from tenants.identity import CalendarUserId, TenantContext, new_id
 from tenants.storage.paging import Keyset, Page, page_of
@@ -86,13 +87,21 @@ async def page(session: TenantSession, which: AuditFilter, keyset: Keyset) -> Pa
 
 
 async def of_person(
-    session: TenantSession, user_id: CalendarUserId, key_ids: Collection[str]
+    session: TenantSession, user_id: CalendarUserId, *, keys: Collection[str], things: Iterable[str]
 ) -> tuple[AuditEntry, ...]:
-    """Return what was done by a person or by their keys, and what was done to them."""
-    by_them = audit_log.c.actor.in_([user_id, f"consent:{user_id}", *key_ids])
-    statement = select(audit_log).where(or_(by_them, audit_log.c.target == user_id))
-    rows = await session.execute(statement.order_by(audit_log.c.id))
-    return tuple(entry_of(session, row) for row in rows)
+    """Return what was done by a person or by their keys, and what was done to them or their things.
+
+    From where others did it is not told.
+    """
+    themselves = {user_id, f"consent:{user_id}", *keys}
+    named = literal(sorted({*themselves, *things}), ARRAY(Text))
+    mine = or_(audit_log.c.actor.in_(themselves), audit_log.c.target == func.any(named))
+    rows = await session.execute(select(audit_log).where(mine).order_by(audit_log.c.id))
+    entries = tuple(entry_of(session, row) for row in rows)
+    return tuple(
+        entry if entry.actor in themselves else msgspec.structs.replace(entry, address=None)
+        for entry in entries
+    )
 
 
 async def purge(session: PurgeSession, limit: int) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from meetbot_calendar.storage.tables import bots, connections, events, messages, metadata
 from tenants.storage.tables import api_keys, calendar_users
 from tests.journeys.stage import ANN, MEET
-from tests.web.staged import RECORD_ALL, Staged
+from tests.web.staged import RECORD_ALL, SKIP_ALL, Staged
 
 
 async def test_an_export_holds_everything_but_the_grant(staged: Staged) -> None:
@@ -67,6 +67,63 @@ async def test_an_export_tells_of_every_table_that_knows_a_person(staged: Staged
         ("rules.saved", key["id"]),
         ("calendar_user.exported", key["id"]),
     }
+
+
+async def test_an_export_tells_what_was_decided_before_and_how_each_message_was_delivered(
+    staged: Staged,
+) -> None:
+    await staged.stage.listen()
+    await staged.meet("Kick-off", link=MEET)
+    ann = await staged.ann()
+    for rules in (SKIP_ALL, RECORD_ALL):
+        await staged.door.put(f"/v1/calendar/users/{ann}/rules", rules)
+    await staged.stage.settle()
+    hers = await staged.person_key(ann)
+    path = f"/v1/calendar/users/{ann}/export"
+
+    to_tenant = (await staged.door.get(path)).json()
+    to_her = (await hers.get(path)).json()
+
+    (event,) = [row["event"] for row in to_tenant["events"]]
+    told = {row["id"] for row in to_tenant["messages"]}
+    attempts = [row["attempts"] for row in to_tenant["deliveries"]]
+    assert [(row["event_id"], row["decision"]["action"]) for row in to_tenant["decisions"]] == [
+        (event["id"], "skip"),
+        (event["id"], "skip"),
+        (event["id"], "record"),
+    ]
+    assert to_tenant["decisions"][-1]["decision"] == event["decision"]
+    assert {row["message_id"] for row in to_tenant["deliveries"]} == told
+    assert {(len(made), made[0]["status_code"]) for made in attempts} == {(1, 200)}
+    assert to_her["decisions"] == to_tenant["decisions"]
+    assert [
+        attempt | {"error": None, "response_excerpt": None} for made in attempts for attempt in made
+    ] == [attempt for row in to_her["deliveries"] for attempt in row["attempts"]]
+
+
+async def test_an_export_tells_what_others_did_to_a_persons_things_and_not_from_where(
+    staged: Staged,
+) -> None:
+    await staged.meet("Kick-off", link=MEET)
+    ann = await staged.ann()
+    person = f"/v1/calendar/users/{ann}"
+    ((calendar,), (event,)) = [
+        (await staged.door.get(f"{person}/{name}")).json()["results"]
+        for name in ("calendars", "events")
+    ]
+    await staged.door.post(f"/v1/calendar/schedule/{event['id']}", {})
+    await staged.door.patch(f"{person}/calendars/{calendar['id']}", {"selected": False})
+    hers = await staged.person_key(ann)
+
+    found = (await hers.get(f"{person}/export")).json()["audit_entries"]
+
+    about = {(entry["action"], entry["target"], entry["address"]) for entry in found}
+    assert about >= {
+        ("event.scheduled", event["id"], None),
+        ("calendar.deselected", calendar["id"], None),
+        ("calendar_user.exported", ann, "127.0.0.1"),
+    }
+    assert "api_key.created" in {action for action, _, _ in about}
 
 
 @pytest.mark.parametrize("before", [timedelta(0), timedelta(minutes=59)])

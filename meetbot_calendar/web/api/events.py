@@ -20,7 +20,7 @@ from meetbot_calendar.calendars.model import (
     Response,
 )
 from meetbot_calendar.journeys import decide, reading
-from meetbot_calendar.journeys.reading import EventFilter, ListedEvent
+from meetbot_calendar.journeys.reading import EventFilter, ListedEvent, StoredDecision
 from meetbot_calendar.web.api.connect import ProviderName, provider_of
 from meetbot_calendar.web.api.meeting_links import MeetingLinkView, links_view
 from meetbot_calendar.web.api.parts import (
@@ -161,7 +161,7 @@ def event_view(listed: ListedEvent) -> EventView:
         meeting_platform=event.platform,
         meeting_url=content.meeting_url,
         is_deleted=event.is_deleted,
-        decision=_decision(listed),
+        decision=None if listed.decision is None else decision_view(listed.decision),
         bots=tuple(_bot(row) for row in listed.bots),
         created_at=utc(event.created_at),
         updated_at=utc(event.updated_at),
@@ -178,10 +178,8 @@ def _attendee(row: Attendee) -> AttendeeView:
     return AttendeeView(**msgspec.structs.asdict(row))
 
 
-def _decision(listed: ListedEvent) -> DecisionView | None:
-    decision = listed.decision
-    if decision is None:
-        return None
+def decision_view(decision: StoredDecision) -> DecisionView:
+    """Write a decision."""
     return DecisionView(
         action=decision.action,
         source=decision.source,

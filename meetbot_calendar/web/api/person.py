@@ -20,9 +20,14 @@ from meetbot_calendar.web.api.calendars import (
     calendar_view,
     connection_view,
 )
-from meetbot_calendar.web.api.events import EventView, event_view
+from meetbot_calendar.web.api.events import DecisionView, EventView, decision_view, event_view
 from meetbot_calendar.web.api.keys import KeyView, key_view
-from meetbot_calendar.web.api.outbox import MessageView, message_view
+from meetbot_calendar.web.api.outbox import (
+    DeliveryView,
+    MessageView,
+    delivery_view,
+    message_view,
+)
 from meetbot_calendar.web.api.parts import CALLER, Caller, Given, utc, utc_or_none
 from meetbot_calendar.web.api.rules import VersionView, version_view
 from meetbot_calendar.web.api.users import UserView, user_view
@@ -35,6 +40,13 @@ class StoredEventView(msgspec.Struct, frozen=True, kw_only=True):
 
     event: EventView
     content: dict[str, Any]
+
+
+class PastDecisionView(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision of an event; later ones replaced all but the last."""
+
+    event_id: str
+    decision: DecisionView
 
 
 class OverrideView(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,11 +93,13 @@ class ExportView(msgspec.Struct, frozen=True, kw_only=True):
     connections: tuple[ConnectionView, ...]
     calendars: tuple[CalendarView, ...]
     events: tuple[StoredEventView, ...]
+    decisions: tuple[PastDecisionView, ...]
     overrides: tuple[OverrideView, ...]
     series: tuple[SeriesView, ...]
     series_overrides: tuple[SeriesOverrideView, ...]
     bots: tuple[BotView, ...]
     messages: tuple[MessageView, ...]
+    deliveries: tuple[DeliveryView, ...]
     api_keys: tuple[KeyView, ...]
     audit_entries: tuple[AuditView, ...]
 
@@ -106,6 +120,10 @@ def _export(found: Export) -> ExportView:
             )
             for listed in found.events
         ),
+        decisions=tuple(
+            PastDecisionView(event_id=decided.event_id, decision=decision_view(decided))
+            for decided in found.decisions
+        ),
         overrides=tuple(
             OverrideView(
                 event_id=override.event_id,
@@ -120,6 +138,7 @@ def _export(found: Export) -> ExportView:
         series_overrides=tuple(_series_override(each) for each in found.series_overrides),
         bots=tuple(bot_view(bot) for bot in found.bots),
         messages=tuple(message_view(message) for message in found.messages),
+        deliveries=tuple(delivery_view(row.delivery, row.attempts) for row in found.deliveries),
         api_keys=tuple(key_view(key) for key in found.api_keys),
         audit_entries=tuple(audit_view(entry) for entry in found.audit_entries),
     )
