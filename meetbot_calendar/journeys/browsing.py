@@ -13,7 +13,7 @@ from meetbot_calendar.journeys.paging import Listing, PageWish
 from meetbot_calendar.journeys.reading import EventFilter
 from meetbot_calendar.journeys.scope import Scope
 from meetbot_calendar.journeys.services import Services
-from meetbot_calendar.storage import bots, calendars
+from meetbot_calendar.storage import bot_lists, calendars
 from meetbot_calendar.storage.event_lists import ListedEvent
 from tenants.identity import CalendarUserId, TenantContext
 from tenants.storage.session import TenantSession
@@ -76,7 +76,7 @@ async def browse(
     wanted = [bot.id for listed in page.listing.results for bot in listed.bots]
     async with services.database.tenant(context.tenant_id) as session:
         known = await calendars.of_user(session, user_id)
-        named = await _named(services, session, wanted)
+        named = await _named(services, session, user_id, wanted)
     return Browsed(
         which=which,
         listing=page.listing,
@@ -119,12 +119,10 @@ async def _sync(
 
 
 async def _named(
-    services: Services, session: TenantSession, wanted: list[BotId]
+    services: Services, session: TenantSession, user_id: CalendarUserId, wanted: list[BotId]
 ) -> dict[BotId, NamedBot]:
     if not wanted:
         return {}
-    found = await bots.get_many(session, wanted)
-    scene = await orders.scene_of(services, session, found.values())
-    return {
-        bot.id: NamedBot(bot=bot, settings=orders.settings_of(bot, scene)) for bot in found.values()
-    }
+    found = await bot_lists.some(session, wanted, user_id)
+    scene = await orders.scene_of(services, session, found)
+    return {bot.id: NamedBot(bot=bot, settings=orders.settings_of(bot, scene)) for bot in found}

@@ -2,11 +2,16 @@
 
 from datetime import timedelta
 
+import pytest
+
 from meetbot_calendar.calendars.model import Provider
 from tenants.storage import users
 from tests.journeys.stage import ANN, BOB, MEET
 from tests.web.house import Json
 from tests.web.staged import RECORD_ALL, Staged
+
+TITLES = {ANN: "Bob's dismissal", BOB: "Talk with Ann"}
+ACCOUNTS = {ANN: Provider.GOOGLE, BOB: Provider.OUTLOOK}
 
 
 async def _one_bot(staged: Staged) -> tuple[str, Json]:
@@ -130,6 +135,48 @@ async def test_a_person_neither_sees_nor_stops_what_is_anothers_of_a_shared_bot(
     assert (stopped.status_code, stopped.json()["status"]) == (200, "cancelled")
     assert (stopped.json()["meetbot_calendar_user_ids"], gone.status_code) == ([bob], 404)
     assert (after["status"], after["meetbot_calendar_user_ids"]) == ("scheduled", [ann])
+
+
+@pytest.mark.parametrize("first", [ANN, BOB])
+async def test_a_shared_bot_speaks_to_each_person_in_that_persons_own_words(
+    staged: Staged, first: str
+) -> None:
+    config = {"bot_name": "HR", "custom_attributes": {"case": "B-17"}}
+    rule = {"name": "Dismissals", "when": True, "action": "record", "bot_config": config}
+    ids = {}
+    for email, title in TITLES.items():
+        staged.stage.hold_meeting(email, title, timedelta(hours=1))
+    for email in sorted(TITLES, key=lambda each: each != first):
+        ids[email] = await staged.stage.onboard(ACCOUNTS[email], email, email)
+        if email == ANN:
+            await staged.door.put(f"/v1/calendar/users/{ids[ANN]}/rules", {"rules": [rule]})
+        staged.stage.world.clock.advance(timedelta(seconds=1))
+    his = await staged.person_key(ids[BOB])
+    (bot,) = (await staged.door.get("/v1/bots")).json()["results"]
+
+    answers = [
+        await his.get(path)
+        for path in (
+            "/v1/bots",
+            f"/v1/bots/{bot['id']}",
+            f"/v1/calendar/users/{ids[BOB]}/export",
+            f"/v1/calendar/users/{ids[BOB]}/events",
+            "/v1/calendar/scheduled_bots",
+            "/v1/calendar/get_events",
+        )
+    ]
+
+    assert sorted(bot["meetbot_calendar_user_ids"]) == sorted(ids.values())
+    assert [answer.status_code for answer in answers] == [200] * len(answers)
+    told = {
+        (word, answer.url.path)
+        for word in ("dismissal", "Dismissals", "B-17", '"HR"')
+        for answer in answers
+        if word in answer.text
+    }
+    assert told == set()
+    (listed,) = answers[0].json()["results"]
+    assert (listed["id"], listed["title"], listed["rule"]) == (bot["id"], "Talk with Ann", None)
 
 
 async def test_a_tenants_key_cancels_for_the_person_it_names_or_else_for_all(
