@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, delete, exists, or_, 
 from meetbot_calendar.bots.model import FINAL
 from meetbot_calendar.storage import usage
 from meetbot_calendar.storage.outbox_tables import deliveries, messages
+from meetbot_calendar.storage.series_tables import series, series_overrides
 from meetbot_calendar.storage.tables import bot_events, bots, connections, decisions, events
 from tenants.storage.session import TenantSession
 from tenants.storage.tables import api_keys
@@ -81,6 +82,24 @@ async def purge_decisions(session: TenantSession, before: datetime, limit: int) 
     return (await session.execute(statement)).rowcount
 
 
+async def purge_series_overrides(session: TenantSession, before: datetime, limit: int) -> int:
+    """Delete what people said of a stretch of a series that is over; without an end it stays."""
+    return await _delete(session, series_overrides, series_overrides.c.last_slot < before, limit)
+
+
+async def purge_series(session: TenantSession, before: datetime, limit: int) -> int:
+    """Delete what was read of series that nobody follows, once all of their events are over."""
+    coming = exists().where(
+        events.c.calendar_id == series.c.calendar_id,
+        events.c.series_id == series.c.platform_id,
+        events.c.end_at >= before,
+    )
+    left = and_(
+        series.c.updated_at < before, series.c.follows.is_(False), series.c.due_at.is_(None)
+    )
+    return await _delete(session, series, and_(left, ~coming), limit)
+
+
 async def purge_keys(session: TenantSession, before: datetime, limit: int) -> int:
     """Delete API keys that have long opened nothing."""
     over = or_(api_keys.c.revoked_at < before, api_keys.c.expires_at < before)
@@ -99,6 +118,8 @@ PURGES: Mapping[str, Batch] = {
     "bots": purge_bots,
     "events": purge_events,
     "decisions": purge_decisions,
+    "series_overrides": purge_series_overrides,
+    "series": purge_series,
     "api_keys": purge_keys,
     "connections": purge_connections,
 }

@@ -12,7 +12,18 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from meetbot_calendar.calendars.model import Provider
-from meetbot_calendar.journeys import accounts, deliver, erase, keys, parting, policy, retain, steer
+from meetbot_calendar.journeys import (
+    accounts,
+    deliver,
+    erase,
+    keys,
+    parting,
+    policy,
+    retain,
+    scheduling_series,
+    steer,
+    unscheduling,
+)
 from meetbot_calendar.journeys.accounts import AuditFilter, Used
 from meetbot_calendar.journeys.keys import KeyWish
 from meetbot_calendar.journeys.paging import PageWish
@@ -77,6 +88,49 @@ async def test_what_is_older_than_its_tenant_keeps_it_goes_and_the_rest_stays(
     assert before["messages"] == before["deliveries"] > 3
     assert purged.counts["messages"] == before["messages"]
     assert (purged.counts["bots"], purged.counts["events"], purged.is_done) == (1, 1, True)
+
+
+async def test_what_was_said_and_read_of_a_series_goes_when_that_is_long_over(
+    stage: Stage,
+) -> None:
+    stage.hold_meeting(ANN, "Daily", HOUR, recurrence="RRULE:FREQ=DAILY;COUNT=3")
+    user_id = await stage.onboard(Provider.GOOGLE, ANN)
+    first, *_ = await stage.events()
+    wish = scheduling_series.Wish(all_occurrences=True)
+    await scheduling_series.schedule(stage.services, stage.context, user_id, first.id, wish)
+    for _ in range(3):
+        await stage.pass_time(DAY)
+    silence(stage)
+    await keep_for(stage, 7)
+    before = await of_series(stage)
+
+    young = await purge_later(stage, 6 * DAY)
+    old = await purge_later(stage, 2 * DAY)
+
+    assert (before, young.counts["series_overrides"]) == ([1, 1], 0)
+    assert (old.counts["series_overrides"], old.counts["series"]) == (1, 1)
+    assert await of_series(stage) == [0, 0]
+
+
+async def test_a_no_to_a_whole_series_without_an_end_stays_however_old(stage: Stage) -> None:
+    stage.hold_meeting(ANN, "Daily", HOUR, recurrence="RRULE:FREQ=DAILY;COUNT=3")
+    user_id = await stage.onboard(Provider.GOOGLE, ANN)
+    first, *_ = await stage.events()
+    unwish = unscheduling.Unwish(all_occurrences=True)
+    await unscheduling.unschedule(stage.services, stage.context, user_id, first.id, unwish)
+    silence(stage)
+
+    await keep_for(stage, 7)
+    await purge_later(stage, 30 * DAY)
+
+    assert (await of_series(stage))[1] == 1
+
+
+async def of_series(stage: Stage) -> list[int]:
+    return [
+        (await stage.look(f"select count(*) from {table}"))[0]  # noqa: S608
+        for table in ("series", "series_overrides")
+    ]
 
 
 async def test_a_purge_can_be_seen(stage: Stage) -> None:
