@@ -32,8 +32,10 @@ async def enter(services: Services, given: str, address: str) -> str | None:
     return token
 
 
-async def recognise(services: Services, token: str) -> TenantContext | None:
-    """Say for whom a session speaks; None once it, or its key, is over."""
+async def recognise(
+    services: Services, token: str, address: str | None = None
+) -> TenantContext | None:
+    """Say for whom a session speaks, from an address; None once it, or its key, is over."""
     now, token_hash = services.clock.now(), _hash_of(token)
     async with services.database.gate(token_hash) as gate:
         tenant_id = await admin_sessions.tenant_of(gate)
@@ -41,7 +43,9 @@ async def recognise(services: Services, token: str) -> TenantContext | None:
         return None
     async with services.database.tenant(tenant_id) as session:
         key_id = await admin_sessions.key_of(session, token_hash, now)
-    return None if key_id is None else TenantContext(tenant_id=tenant_id, actor=key_id)
+    if key_id is None:
+        return None
+    return TenantContext(tenant_id=tenant_id, actor=key_id, address=address)
 
 
 async def leave(services: Services, context: TenantContext, token: str) -> None:

@@ -158,7 +158,7 @@ async def test_calendars_are_read_again_and_links_made_from_the_page(staged: Sta
         (user_id, "google"),
         (user_id, "outlook"),
     ]
-    assert "calendar_user.synced" in [entry["action"] for entry in log]
+    assert ("calendar_user.synced", "127.0.0.1") in [(e["action"], e["address"]) for e in log]
     assert "admin.entered" in [entry["action"] for entry in log]
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from litestar.datastructures import Cookie
 from meetbot_calendar.errors import Refused
 from meetbot_calendar.journeys import admin
 from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.web.addresses import client_of
 from meetbot_calendar.web.api.parts import Given
 from tenants.identity import TenantContext
 
@@ -38,7 +40,9 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
 async def visitor(request: Request[Any, Any, Any], services: Given) -> Visitor:
     """Say who is there. Raises ``NotIn``."""
     token = request.cookies.get(COOKIE, "")
-    context = await admin.recognise(services, token) if token else None
+    proxies = tuple(map(ip_network, services.house.trusted_proxies))
+    address = client_of(request.scope, proxies)
+    context = await admin.recognise(services, token, address) if token else None
     if context is None:
         raise NotIn
     structlog.contextvars.bind_contextvars(tenant_id=context.tenant_id, actor=context.actor)
