@@ -22,12 +22,12 @@ class MigrationFailed(Exception):
     """The tables could not be brought to this version's; a migration is whole or not at all."""
 
 
-def migrate(owner_url: str, login: str) -> None:
+def migrate(owner_url: str, login: str, version: str = "head") -> None:
     """Migrate as the owner; ``login`` is the role that the application logs in as.
 
     Raises ``MigrationFailed``. Not for use inside a running event loop.
     """
-    _alembic(owner_url, login, lambda config: command.upgrade(config, "head"))
+    _alembic(owner_url, login, lambda config: command.upgrade(config, version))
 
 
 def unmake(owner_url: str, login: str) -> None:

@@ -45,6 +45,49 @@ def test_up_down_and_up_again_leave_no_drift(empty_database: str) -> None:
     refuse_drift(empty_database, "meetbot")
 
 
+def told(url: str, *statements: str) -> list[tuple[object, ...]]:
+    """Run statements as the owner, past the walls; return the last one's rows."""
+    with psycopg.connect(url) as connection:
+        for change in ("no force", "force"):
+            for table in (
+                "tenants",
+                "calendar_users",
+                "webhook_endpoints",
+                "messages",
+                "deliveries",
+            ):
+                connection.execute(f"alter table {table} {change} row level security".encode())
+            if change == "no force":
+                cursor = [connection.execute(each.encode()) for each in statements][-1]
+                rows = cursor.fetchall() if cursor.description else []
+    return rows
+
+
+TENANT = (
+    "insert into tenants (id, name, region, created_at, updated_at)"
+    " values ('ten_a', 'Acme', 'eu', now(), now())"
+)
+
+
+def test_a_delivery_of_before_learns_its_messages_place(empty_database: str) -> None:
+    migrate(empty_database, "meetbot", "20261121_tenant_keys")
+    told(
+        empty_database,
+        TENANT,
+        "insert into webhook_endpoints (id, tenant_id, url, events, status, secrets, created_at,"
+        " updated_at) values ('whe_a', 'ten_a', 'u', '{*}', 'enabled', '', now(), now())",
+        "insert into messages (id, tenant_id, seq, type, body, created_at)"
+        " values ('msg_a', 'ten_a', 7, 'bot.joined', '', now())",
+        "insert into deliveries (id, tenant_id, message_id, endpoint_id, type, status, created_at,"
+        " updated_at) values ('dlv_a', 'ten_a', 'msg_a', 'whe_a', 'bot.joined', 'pending', now(),"
+        " now())",
+    )
+
+    migrate(empty_database, "meetbot")
+
+    assert told(empty_database, "select seq from deliveries") == [(7,)]
+
+
 def test_a_second_migration_changes_nothing(empty_database: str) -> None:
     migrate(empty_database, "meetbot")
 
