@@ -259,7 +259,7 @@ async def at_rest(bench: Bench, template: Calendar) -> None:
         " push_due_at = null, is_urgent = false,"
         " due_at = cast(:begin as timestamptz) + random() * cast(:length as interval)"
         " from calendars t where t.id = :template and c.id <> t.id"
-        " and c.user_id in (select id from calendar_users where customer_user_id like 'held-%')"
+        " and c.connection_id in (select id from connections where account_key like 'held-%')"
     )
     async with bench.services.database.tenant(bench.context.tenant_id) as session:
         given = {
@@ -313,8 +313,8 @@ async def done_since(bench: Bench, begun: datetime) -> int:
         found = await session.execute(
             text(
                 "select count(*) from calendars where last_complete_sync_at > :at"
-                " and error_code is null and user_id in"
-                " (select id from calendar_users where customer_user_id like 'held-%')"
+                " and error_code is null and connection_id in"
+                " (select id from connections where account_key like 'held-%')"
             ),
             {"at": begun},
         )

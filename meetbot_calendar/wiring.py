@@ -33,6 +33,7 @@ from meetbot_calendar.gateways.wakeups import (
 )
 from meetbot_calendar.journeys.services import House, Jobs, Services
 from meetbot_calendar.settings import Secret, Settings
+from meetbot_calendar.storage.sealing import seal_names
 from tenants.identity import TenantId
 from tenants.limits import Rate
 from tenants.secrets.ciphers import TenantCipher
@@ -95,7 +96,7 @@ async def open_services(
         limits = await stack.enter_async_context(open_limits(required(settings.redis_url)))
         yield Services(
             clock=clock,
-            database=Database(engine, ContentCiphers(keyring, clock)),
+            database=Database(engine, ContentCiphers(keyring, clock), seal_names),
             keyring=keyring,
             providers=_providers(settings, transport),
             operator_apps=_operator_apps(settings),

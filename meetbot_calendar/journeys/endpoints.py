@@ -102,7 +102,7 @@ async def change_endpoint(
             await messages.hold(session)  # who saw it disabled commits first, and is caught up with
         before = await _present(session, endpoint_id, lock=True)
         values = _values(change, before)
-        await endpoints.change(session, endpoint_id, values, now)
+        await endpoints.change(session, before, values, now)
         changed = await _present(session, endpoint_id)
         if change.status == "disabled":
             await parking.park(session, endpoint_id)

@@ -119,7 +119,7 @@ _CLAIM = (
     .returning(
         calendars,
         connections.c.provider,
-        connections.c.account_id,
+        connections.c.about.label("account"),
         connections.c.listed_at,
         connections.c.listing_digest,
         connections.c.grant_sealed,
@@ -148,7 +148,7 @@ async def claim(
     if row is None:
         return None
     return Lease(
-        calendar=calendar_of(row),
+        calendar=calendar_of(session, row),
         lists=row.lists,
         listed_at=row.listed_at,
         digest=row.listing_digest,

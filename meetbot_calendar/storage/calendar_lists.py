@@ -1,6 +1,6 @@
 """The list of an account's calendars as it was last shown, and what came and left since."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from meetbot_calendar.calendars.model import (
     ListedCalendar,
 )
 from meetbot_calendar.storage.calendars import calendar_of, joined
+from meetbot_calendar.storage.names import CalendarContent, calendar_named
 from meetbot_calendar.storage.tables import calendars
 from tenants.identity import new_id
 from tenants.storage.session import TenantSession
@@ -36,16 +37,16 @@ async def save_listed(
     known = {row.platform_id: row for row in await session.execute(statement)}
     fresh: list[CalendarId] = []
     for entry in listed:
-        row = known.get(entry.platform_id)
+        row = known.get(calendar_named(session, entry.platform_id))
         if row is None:
             fresh += await _add(session, connection, entry, now)
         elif row.out_of_sight and entry.is_synced_unasked:
-            await _write(session, row, _listed_values(entry, now) | _from_the_beginning(now))
+            await _write(session, row, entry, now, _from_the_beginning(now))
             fresh.append(CalendarId(row.id))
-        elif _differs(row, entry):
+        elif _differs(session, row, entry):
             shows_other = row.selected and row.access_role != entry.access_role
             anew = _read_anew(now) if shows_other else {}
-            await _write(session, row, _listed_values(entry, now) | anew)
+            await _write(session, row, entry, now, anew)
     return tuple(fresh)
 
 
@@ -53,15 +54,17 @@ async def _add(
     session: TenantSession, connection: Connection, entry: ListedCalendar, now: datetime
 ) -> list[CalendarId]:
     wanted = entry.is_synced_unasked
+    calendar_id = new_id("cal", now)
     values = _listed_values(entry, now)
     statement = (
         upsert(calendars)
         .values(
-            id=new_id("cal", now),
+            id=calendar_id,
             tenant_id=session.tenant_id,
             user_id=connection.user_id,
             connection_id=connection.id,
-            platform_id=entry.platform_id,
+            platform_id=calendar_named(session, entry.platform_id),
+            about=_about(session, calendar_id, entry),
             selected=wanted,
             out_of_sight=not wanted,
             due_at=now if wanted else None,
@@ -76,18 +79,32 @@ async def _add(
     return [added] if wanted else []
 
 
-async def _write(session: TenantSession, row: Row[Any], values: dict[str, Any]) -> None:
+async def _write(
+    session: TenantSession,
+    row: Row[Any],
+    entry: ListedCalendar,
+    now: datetime,
+    more: Mapping[str, Any],
+) -> None:
+    values = {**_listed_values(entry, now), "about": _about(session, row.id, entry), **more}
     await session.execute(update(calendars).where(calendars.c.id == row.id).values(**values))
 
 
-def _differs(row: Row[Any], entry: ListedCalendar) -> bool:
+def _about(session: TenantSession, calendar_id: str, entry: ListedCalendar) -> bytes:
+    about = CalendarContent(platform_id=entry.platform_id, name=entry.name)
+    return session.seal(calendar_id, about)
+
+
+def _differs(session: TenantSession, row: Row[Any], entry: ListedCalendar) -> bool:
     values = _listed_values(entry, row.updated_at)
-    return any(getattr(row, name) != value for name, value in values.items())
+    about = session.open(row.id, row.about, CalendarContent)
+    return about.name != entry.name or any(
+        getattr(row, name) != value for name, value in values.items()
+    )
 
 
 def _listed_values(entry: ListedCalendar, now: datetime) -> dict[str, Any]:
     return {
-        "name": entry.name,
         "is_primary": entry.is_primary,
         "is_shared": entry.is_shared,
         "access_role": entry.access_role,
@@ -128,9 +145,9 @@ async def out_of_sight(
     To be asked before the list is saved. One that showed no details before is somebody's choice.
     """
     chosen = joined().where(calendars.c.connection_id == connection_id, calendars.c.selected)
-    roles = {entry.platform_id: entry.access_role for entry in listed}
+    roles = {calendar_named(session, entry.platform_id): entry.access_role for entry in listed}
     return tuple(
-        calendar_of(row)
+        calendar_of(session, row)
         for row in await session.execute(chosen)
         if row.platform_id not in roles
         or (roles[row.platform_id] == _NO_DETAILS and row.access_role != _NO_DETAILS)

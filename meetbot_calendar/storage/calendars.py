@@ -14,6 +14,7 @@ from meetbot_calendar.calendars.model import (
     PushState,
     Window,
 )
+from meetbot_calendar.storage.names import CalendarContent, account_of
 from meetbot_calendar.storage.tables import calendars, connections
 from tenants.identity import CalendarUserId, TenantId
 from tenants.storage.session import SweepSession, TenantSession
@@ -24,26 +25,28 @@ async def of_connection(
 ) -> tuple[Calendar, ...]:
     """Return a connection's calendars."""
     statement = joined().where(calendars.c.connection_id == connection_id)
-    return tuple(calendar_of(row) for row in await session.execute(statement))
+    return tuple(calendar_of(session, row) for row in await session.execute(statement))
 
 
 async def of_user(session: TenantSession, user_id: CalendarUserId) -> tuple[Calendar, ...]:
     """Return a person's calendars over all of their connections."""
     statement = joined().where(calendars.c.user_id == user_id).order_by(calendars.c.id)
-    return tuple(calendar_of(row) for row in await session.execute(statement))
+    return tuple(calendar_of(session, row) for row in await session.execute(statement))
 
 
 async def standing(session: TenantSession, user_id: CalendarUserId) -> tuple[Calendar, ...]:
     """Return a person's calendars over the connections that were not removed."""
     mine = joined().where(calendars.c.user_id == user_id, connections.c.removed_at.is_(None))
-    return tuple(calendar_of(row) for row in await session.execute(mine.order_by(calendars.c.id)))
+    return tuple(
+        calendar_of(session, row) for row in await session.execute(mine.order_by(calendars.c.id))
+    )
 
 
 async def get(session: TenantSession, calendar_id: CalendarId) -> Calendar | None:
     """Return one calendar."""
     statement = joined().where(calendars.c.id == calendar_id)
     row = (await session.execute(statement)).one_or_none()
-    return None if row is None else calendar_of(row)
+    return None if row is None else calendar_of(session, row)
 
 
 def readable() -> Select[Any]:
@@ -274,7 +277,7 @@ def joined() -> Select[Any]:
     """Select rows with what their connection says."""
     of_connection = (
         connections.c.provider,
-        connections.c.account_id,
+        connections.c.about.label("account"),
         connections.c.listed_at,
     )
     return select(calendars, *of_connection).join(
@@ -282,8 +285,9 @@ def joined() -> Select[Any]:
     )
 
 
-def calendar_of(row: Row[Any]) -> Calendar:
+def calendar_of(session: TenantSession, row: Row[Any]) -> Calendar:
     """Turn a row (joined with its connection) into a calendar."""
+    about = session.open(row.id, row.about, CalendarContent)
     window = None
     if row.window_start is not None:
         window = Window(row.window_start, row.window_end)
@@ -293,9 +297,9 @@ def calendar_of(row: Row[Any]) -> Calendar:
         user_id=row.user_id,
         connection_id=row.connection_id,
         provider=Provider(row.provider),
-        account_id=row.account_id,
-        platform_id=row.platform_id,
-        name=row.name,
+        account_id=account_of(session, row).account_id,
+        platform_id=about.platform_id,
+        name=about.name,
         is_primary=row.is_primary,
         is_shared=row.is_shared,
         access_role=row.access_role,

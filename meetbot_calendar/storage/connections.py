@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Row, Select, exists, select, update
+from sqlalchemy import Row, Select, and_, exists, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from meetbot_calendar.calendars.model import Account, Connection, ConnectionId, Provider
+from meetbot_calendar.storage.names import AccountContent, account_named
 from meetbot_calendar.storage.tables import bot_events, calendars, connections, events
 from tenants.identity import CalendarUserId, TenantId, new_id
 from tenants.storage.session import SweepSession, TenantSession
@@ -35,7 +36,7 @@ async def find_account(
     statement = select(connections.c.id).where(
         connections.c.user_id == user_id,
         connections.c.provider == provider.value,
-        connections.c.account_id == account_id,
+        connections.c.account_id == account_named(session, account_id),
     )
     found = (await session.execute(statement)).scalar_one_or_none()
     return None if found is None else ConnectionId(found)
@@ -51,9 +52,10 @@ async def of_account(
 
 async def save(session: TenantSession, new: NewConnection, now: datetime) -> ConnectionId:
     """Write a fresh connection, or bring an old one of the same account back to life."""
+    about = AccountContent(account_id=new.account.email, name=new.account.name)
     values = {
         "account_key": new.account.key,
-        "name": new.account.name,
+        "about": session.seal(new.id, about),
         "status": "active",
         "scopes": list(new.scopes),
         "client_id": new.client_id,
@@ -73,7 +75,7 @@ async def save(session: TenantSession, new: NewConnection, now: datetime) -> Con
             tenant_id=session.tenant_id,
             user_id=new.user_id,
             provider=new.provider.value,
-            account_id=new.account.email,
+            account_id=account_named(session, new.account.email),
             created_at=now,
             **values,
         )
@@ -89,13 +91,13 @@ async def save(session: TenantSession, new: NewConnection, now: datetime) -> Con
 async def get(session: TenantSession, connection_id: ConnectionId) -> Connection | None:
     """Return one connection; None where there is none, or it was removed."""
     row = (await session.execute(present().where(connections.c.id == connection_id))).one_or_none()
-    return None if row is None else connection_of(row)
+    return None if row is None else connection_of(session, row)
 
 
 async def of_user(session: TenantSession, user_id: CalendarUserId) -> tuple[Connection, ...]:
     """Return a person's connections, oldest first."""
     statement = present().where(connections.c.user_id == user_id).order_by(connections.c.id)
-    return tuple(connection_of(row) for row in await session.execute(statement))
+    return tuple(connection_of(session, row) for row in await session.execute(statement))
 
 
 async def mark(
@@ -176,12 +178,17 @@ async def postpone(session: TenantSession, connection_id: ConnectionId, until: d
 
 async def forget(session: TenantSession, connection_id: ConnectionId) -> bool:
     """Erase a removed connection's grant; False where it was brought back and keeps its own."""
-    statement = (
-        update(connections)
-        .where(connections.c.id == connection_id, connections.c.removed_at.is_not(None))
-        .values(grant_sealed=b"", due_at=None, name=None)
+    is_removed = and_(connections.c.id == connection_id, connections.c.removed_at.is_not(None))
+    told = select(connections.c.about).where(is_removed).with_for_update()
+    sealed = (await session.execute(told)).scalar_one_or_none()
+    if sealed is None:
+        return False
+    about = session.open(connection_id, sealed, AccountContent)
+    bare = session.seal(connection_id, msgspec.structs.replace(about, name=None))
+    await session.execute(
+        update(connections).where(is_removed).values(grant_sealed=b"", due_at=None, about=bare)
     )
-    return (await session.execute(statement)).rowcount == 1
+    return True
 
 
 async def lapsed(session: TenantSession, bot_ids: Sequence[str], before: datetime) -> set[str]:
@@ -222,16 +229,17 @@ def present() -> Select[Any]:
     return select(connections).where(connections.c.removed_at.is_(None))
 
 
-def connection_of(row: Row[Any]) -> Connection:
+def connection_of(session: TenantSession, row: Row[Any]) -> Connection:
     """Turn a row into a connection; its grant stays behind."""
+    about = session.open(row.id, row.about, AccountContent)
     return Connection(
         id=row.id,
         tenant_id=row.tenant_id,
         user_id=row.user_id,
         provider=Provider(row.provider),
-        account_id=row.account_id,
+        account_id=about.account_id,
         account_key=row.account_key,
-        name=row.name,
+        name=about.name,
         status=row.status,
         scopes=tuple(row.scopes),
         client_id=row.client_id,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row, delete, func, insert, select, update
 
 from meetbot_calendar.deliveries.model import Endpoint, EndpointId
@@ -12,15 +13,21 @@ from tenants.storage.paging import Keyset, Page, page_of
 from tenants.storage.session import TenantSession
 
 
+class EndpointContent(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an endpoint is and what it is for: addresses often hold secrets of their own."""
+
+    url: str
+    description: str | None = None
+
+
 async def add(session: TenantSession, endpoint: Endpoint) -> None:
     """Write a new endpoint."""
     await session.execute(
         insert(webhook_endpoints).values(
             id=endpoint.id,
             tenant_id=session.tenant_id,
-            url=endpoint.url,
+            about=sealed_about(session, endpoint.id, endpoint.url, endpoint.description),
             events=list(endpoint.events),
-            description=endpoint.description,
             status=endpoint.status,
             secrets=session.seal(endpoint.id, endpoint.secrets),
             created_at=endpoint.created_at,
@@ -56,9 +63,20 @@ async def count(session: TenantSession) -> int:
 
 
 async def change(
+    session: TenantSession, endpoint: Endpoint, values: Mapping[str, Any], now: datetime
+) -> None:
+    """Change an endpoint that was read under a lock."""
+    url, description = (
+        values.get(name, getattr(endpoint, name)) for name in ("url", "description")
+    )
+    about = sealed_about(session, endpoint.id, url, description)
+    rest = {name: value for name, value in values.items() if name not in ("url", "description")}
+    await _write(session, endpoint.id, {**rest, "about": about}, now)
+
+
+async def _write(
     session: TenantSession, endpoint_id: EndpointId, values: Mapping[str, Any], now: datetime
 ) -> None:
-    """Change columns of one endpoint."""
     await session.execute(
         update(webhook_endpoints)
         .where(webhook_endpoints.c.id == endpoint_id)
@@ -75,7 +93,7 @@ async def save_secrets(
 ) -> None:
     """Replace what signs; all but the first sign until ``old_until``."""
     sealed = session.seal(endpoint_id, secrets)
-    await change(session, endpoint_id, {"secrets": sealed, "old_secret_until": old_until}, now)
+    await _write(session, endpoint_id, {"secrets": sealed, "old_secret_until": old_until}, now)
 
 
 async def remove(session: TenantSession, endpoint_id: EndpointId) -> bool:
@@ -84,14 +102,28 @@ async def remove(session: TenantSession, endpoint_id: EndpointId) -> bool:
     return (await session.execute(statement)).rowcount == 1
 
 
+def sealed_about(
+    session: TenantSession, endpoint_id: EndpointId, url: str, description: str | None
+) -> bytes:
+    """Seal where an endpoint is and what it is for."""
+    content = EndpointContent(url=url, description=description)
+    return session.seal(f"about:{endpoint_id}", content)
+
+
+def about_of(session: TenantSession, endpoint_id: EndpointId, sealed: bytes) -> EndpointContent:
+    """Open what ``sealed_about`` made."""
+    return session.open(f"about:{endpoint_id}", sealed, EndpointContent)
+
+
 def endpoint_of(session: TenantSession, row: Row[Any]) -> Endpoint:
     """Turn a row into an endpoint."""
+    about = about_of(session, row.id, row.about)
     return Endpoint(
         id=row.id,
         tenant_id=row.tenant_id,
-        url=row.url,
+        url=about.url,
         events=tuple(row.events),
-        description=row.description,
+        description=about.description,
         status=row.status,
         disabled_reason=row.disabled_reason,
         failing_since=row.failing_since,

@@ -5,14 +5,16 @@ under nobody's name; ``orphans`` does the same for bots that are out.
 """
 
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import Row, Table, delete, exists, select, update
 
 from meetbot_calendar.bots.model import BotId
 from meetbot_calendar.deliveries.model import Message, MessageId
+from meetbot_calendar.storage.names import AccountContent, CalendarContent
 from meetbot_calendar.storage.outbox import Sequenced, message_page, sequenced
 from meetbot_calendar.storage.tables import (
     bot_events,
@@ -23,7 +25,7 @@ from meetbot_calendar.storage.tables import (
     messages,
 )
 from tenants.identity import CalendarUserId
-from tenants.storage import idempotency
+from tenants.storage import idempotency, users
 from tenants.storage.paging import Keyset
 from tenants.storage.session import TenantSession
 from tenants.storage.tables import calendar_users, metadata
@@ -107,8 +109,7 @@ async def erase_answers(session: TenantSession, theirs: Names) -> None:
 
 async def names_of(session: TenantSession, user_id: CalendarUserId) -> Names:
     """Return every name under which something of this person may have been told."""
-    whose = select(calendar_users.c.customer_user_id).where(calendar_users.c.id == user_id)
-    customer_user_id = (await session.execute(whose)).scalar_one()
+    customer_user_id = await users.customer_id(session, user_id)
     ids = {str(user_id)}
     for table in (connections, calendars, events):
         rows = await session.execute(select(table.c.id).where(table.c.user_id == user_id))
@@ -125,21 +126,27 @@ async def empty(session: TenantSession, user_id: CalendarUserId, now: datetime) 
     """
     for table in _OF_PERSON:
         await session.execute(delete(table).where(table.c.user_id == user_id))
-    await session.execute(
-        update(calendars)
-        .where(calendars.c.user_id == user_id)
-        .values(name="", platform_id=calendars.c.id, cursor=None, timezone=None, error_detail=None)
-    )
-    await session.execute(
-        update(connections)
-        .where(connections.c.user_id == user_id)
-        .values(account_id=connections.c.id, name=None, error_detail=None)
-    )
+    for row in await _of(session, calendars, user_id):
+        bare = session.seal(row.id, CalendarContent(platform_id=row.id, name=""))
+        forgotten = dict.fromkeys(("cursor", "timezone", "error_detail"))
+        await session.execute(
+            update(calendars)
+            .where(calendars.c.id == row.id)
+            .values(platform_id=row.id, about=bare, **forgotten)
+        )
+    for row in await _of(session, connections, user_id):
+        bare = session.seal(row.id, AccountContent(account_id=row.id))
+        await session.execute(
+            update(connections)
+            .where(connections.c.id == row.id)
+            .values(account_id=row.id, about=bare, error_detail=None)
+        )
     await session.execute(
         update(calendar_users)
         .where(calendar_users.c.id == user_id)
         .values(
             customer_user_id=calendar_users.c.id,
+            about=users.told(session, user_id, user_id),
             content=None,
             auto_schedule=False,
             erased_at=now,
@@ -147,6 +154,10 @@ async def empty(session: TenantSession, user_id: CalendarUserId, now: datetime) 
         )
     )
     await finish(session, user_id)
+
+
+async def _of(session: TenantSession, table: Table, user_id: CalendarUserId) -> Sequence[Row[Any]]:
+    return (await session.execute(select(table.c.id).where(table.c.user_id == user_id))).all()
 
 
 async def finish(session: TenantSession, user_id: CalendarUserId) -> bool:

@@ -12,6 +12,7 @@ from meetbot_calendar.calendars.model import PRIMARY, CalendarId, EventId, Provi
 from meetbot_calendar.storage import decisions
 from meetbot_calendar.storage.decisions import StoredDecision
 from meetbot_calendar.storage.events import event_of
+from meetbot_calendar.storage.names import account_named, calendar_named
 from meetbot_calendar.storage.tables import bot_events, bots, calendars, connections, events
 from tenants.identity import CalendarUserId
 from tenants.storage.paging import Keyset, Page, page_of
@@ -63,11 +64,13 @@ async def by_time(
     session: TenantSession, user_id: CalendarUserId, which: EventFilter, keyset: Keyset
 ) -> Page:
     """List standing events, soonest first; those without times stand last."""
-    statement = _joined(events).where(*_chosen(events, user_id, which), *_shown(events, which))
+    statement = _joined(events).where(
+        *_chosen(session, events, user_id, which), *_shown(events, which)
+    )
     if which.unique:
         earlier = events.alias("earlier")
         copies = _joined(earlier).where(
-            *_chosen(earlier, user_id, which),
+            *_chosen(session, earlier, user_id, which),
             *_shown(earlier, which),
             earlier.c.meeting_keys.overlap(events.c.meeting_keys),
             earlier.c.id < events.c.id,
@@ -81,7 +84,7 @@ async def by_change(
 ) -> Page:
     """List what changed, oldest change first, deleted events too."""
     order = [events.c.change_seq, events.c.id]
-    statement = _joined(events).where(*_chosen(events, user_id, which))
+    statement = _joined(events).where(*_chosen(session, events, user_id, which))
     return await page_of(session, statement, order, keyset)
 
 
@@ -135,22 +138,22 @@ async def _bots_of(
 
 def _joined(rows: FromClause) -> Select[Any]:
     """Select rows of events, under whatever name, with what their connection says."""
-    of_connection = (connections.c.provider, connections.c.account_id)
+    of_connection = (connections.c.provider, connections.c.about.label("account"))
     return select(rows, *of_connection).join(connections, connections.c.id == rows.c.connection_id)
 
 
 def _chosen(
-    rows: FromClause, user_id: CalendarUserId, which: EventFilter
+    session: TenantSession, rows: FromClause, user_id: CalendarUserId, which: EventFilter
 ) -> Iterator[ColumnElement[bool]]:
     yield rows.c.user_id == user_id
     if which.calendar_id is not None:
         yield rows.c.calendar_id == which.calendar_id
     if which.platform_calendar_id is not None:
-        yield rows.c.calendar_id.in_(_named(user_id, which.platform_calendar_id))
+        yield rows.c.calendar_id.in_(_named(session, user_id, which.platform_calendar_id))
     if which.provider is not None:
         yield connections.c.provider == which.provider.value
     if which.account_id is not None:
-        yield connections.c.account_id == which.account_id
+        yield connections.c.account_id == account_named(session, which.account_id)
 
 
 def _shown(rows: FromClause, which: EventFilter) -> Iterator[ColumnElement[bool]]:
@@ -161,8 +164,8 @@ def _shown(rows: FromClause, which: EventFilter) -> Iterator[ColumnElement[bool]
         yield rows.c.start_at < which.time_max
 
 
-def _named(user_id: CalendarUserId, platform_id: str) -> Select[Any]:
-    is_meant = calendars.c.platform_id == platform_id
+def _named(session: TenantSession, user_id: CalendarUserId, platform_id: str) -> Select[Any]:
+    is_meant = calendars.c.platform_id == calendar_named(session, platform_id)
     if platform_id == PRIMARY:
         is_meant = calendars.c.is_primary
     return select(calendars.c.id).where(calendars.c.user_id == user_id, is_meant)

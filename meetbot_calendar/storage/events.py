@@ -1,6 +1,5 @@
 """Events as our rows hold them: written with a change number, marked to be decided, read back."""
 
-import hashlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -21,8 +20,9 @@ from meetbot_calendar.calendars.model import (
     StoredEvent,
     Window,
 )
+from meetbot_calendar.storage.names import account_of, meetings_named
 from meetbot_calendar.storage.tables import calendars, connections, events
-from tenants.identity import CalendarUserId, TenantId, new_id
+from tenants.identity import CalendarUserId, new_id
 from tenants.storage.session import TenantSession
 from tenants.storage.tables import calendar_users
 
@@ -54,14 +54,6 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     user_id: CalendarUserId
     connection_id: ConnectionId
     calendar_id: CalendarId
-
-
-def hashed(tenant_id: TenantId, keys: Collection[str]) -> tuple[str, ...]:
-    """Turn meeting keys into what is stored: alike in a tenant, telling nothing beyond it."""
-    return tuple(
-        hashlib.blake2b(key.encode(), key=tenant_id.encode(), digest_size=16).hexdigest()
-        for key in keys
-    )
 
 
 async def stored(
@@ -159,7 +151,7 @@ def _values(
         "zone": span.zone if span else None,
         "is_all_day": span.is_all_day if span else False,
         "platform": writing.platform,
-        "meeting_keys": list(hashed(session.tenant_id, writing.keys)),
+        "meeting_keys": list(meetings_named(session, writing.keys)),
         "content": session.seal(event_id, fetched.content),
         "is_deleted": False,
         "change_seq": seq,
@@ -266,7 +258,7 @@ def joined() -> Select[Any]:
         select(
             events,
             connections.c.provider,
-            connections.c.account_id,
+            connections.c.about.label("account"),
             connections.c.removed_at,
         )
         .join(calendars, calendars.c.id == events.c.calendar_id)
@@ -297,7 +289,7 @@ def event_of(session: TenantSession, row: Row[Any]) -> StoredEvent:
         connection_id=row.connection_id,
         calendar_id=row.calendar_id,
         provider=Provider(row.provider),
-        account_id=row.account_id,
+        account_id=account_of(session, row).account_id,
         platform_id=row.platform_id,
         series_id=row.series_id,
         original_start=row.original_start,

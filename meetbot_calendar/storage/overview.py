@@ -11,6 +11,7 @@ from meetbot_calendar.deliveries.model import Delivery
 from meetbot_calendar.storage import bot_lists
 from meetbot_calendar.storage.connections import connection_of, present
 from meetbot_calendar.storage.deliveries import delivery_of
+from meetbot_calendar.storage.endpoints import about_of
 from meetbot_calendar.storage.tables import bots, connections, deliveries, webhook_endpoints
 from tenants.storage.session import TenantSession
 from tenants.storage.tables import calendar_users
@@ -44,7 +45,7 @@ async def ailing(session: TenantSession, limit: int) -> tuple[Connection, ...]:
     """Return connections that need somebody, those longest so first."""
     statement = present().where(connections.c.status != "active")
     ordered = statement.order_by(connections.c.updated_at, connections.c.id).limit(limit)
-    return tuple(connection_of(row) for row in await session.execute(ordered))
+    return tuple(connection_of(session, row) for row in await session.execute(ordered))
 
 
 async def coming(session: TenantSession, now: datetime, limit: int) -> tuple[Bot, ...]:
@@ -61,7 +62,7 @@ async def coming(session: TenantSession, now: datetime, limit: int) -> tuple[Bot
 async def failing(session: TenantSession, limit: int) -> tuple[Failing, ...]:
     """Return deliveries that were tried in vain, newest first."""
     statement = (
-        select(deliveries, webhook_endpoints.c.url)
+        select(deliveries, webhook_endpoints.c.about)
         .join(webhook_endpoints, webhook_endpoints.c.id == deliveries.c.endpoint_id)
         .where(
             deliveries.c.attempts_made > 0,
@@ -71,4 +72,7 @@ async def failing(session: TenantSession, limit: int) -> tuple[Failing, ...]:
         .limit(limit)
     )
     rows = await session.execute(statement)
-    return tuple(Failing(delivery=delivery_of(row), url=row.url) for row in rows)
+    return tuple(
+        Failing(delivery=delivery_of(row), url=about_of(session, row.endpoint_id, row.about).url)
+        for row in rows
+    )

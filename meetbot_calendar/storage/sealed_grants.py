@@ -32,12 +32,12 @@ async def read_grant(session: TenantSession, connection_id: ConnectionId) -> Gra
     """Return a connection with its sealed grant, and lock the row until the commit."""
     statement = present().where(connections.c.id == connection_id).with_for_update()
     row = (await session.execute(statement)).one_or_none()
-    return None if row is None else _grant_of(row)
+    return None if row is None else _grant_of(session, row)
 
 
-def _grant_of(row: Row[Any]) -> GrantRow:
+def _grant_of(session: TenantSession, row: Row[Any]) -> GrantRow:
     return GrantRow(
-        connection=connection_of(row),
+        connection=connection_of(session, row),
         sealed=row.grant_sealed,
         version=row.grant_version,
         refreshing_until=row.refresh_lease_until,
@@ -47,7 +47,7 @@ def _grant_of(row: Row[Any]) -> GrantRow:
 async def peek_grant(session: TenantSession, connection_id: ConnectionId) -> GrantRow | None:
     """Return a connection with its sealed grant, and leave the row to others."""
     row = (await session.execute(present().where(connections.c.id == connection_id))).one_or_none()
-    return None if row is None else _grant_of(row)
+    return None if row is None else _grant_of(session, row)
 
 
 async def lease_refresh(
@@ -122,4 +122,4 @@ async def removed(session: TenantSession, connection_id: ConnectionId) -> GrantR
         connections.c.id == connection_id, connections.c.removed_at.is_not(None)
     )
     row = (await session.execute(statement.with_for_update())).one_or_none()
-    return None if row is None else _grant_of(row)
+    return None if row is None else _grant_of(session, row)

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import array, insert
 from meetbot_calendar.bots.model import FINAL
 from meetbot_calendar.storage.tables import bot_events, bots, connections, past_bots
 from tenants.identity import CalendarUserId
+from tenants.storage import users
 from tenants.storage.session import TenantSession
 from tenants.storage.tables import calendar_users
 
@@ -58,11 +59,16 @@ async def in_all(session: TenantSession, begin: datetime, end: datetime) -> Used
 async def by_person(session: TenantSession, begin: datetime, end: datetime) -> tuple[UsedBy, ...]:
     """Count the same for every person."""
     people = await session.execute(
-        select(calendar_users.c.id, calendar_users.c.customer_user_id)
+        select(calendar_users.c.id, calendar_users.c.about)
         .where(calendar_users.c.erased_at.is_(None))
         .order_by(calendar_users.c.id)
     )
-    used = {row.id: UsedBy(user_id=row.id, customer_user_id=row.customer_user_id) for row in people}
+    used = {
+        row.id: UsedBy(
+            user_id=row.id, customer_user_id=users.customer_id_of(session, row.id, row.about)
+        )
+        for row in people
+    }
     held = union_all(_served(), _once_served()).subquery()
     seconds = func.sum(held.c.duration_seconds).label("seconds")
     statement = (

@@ -7,8 +7,18 @@ copied on the way (an answer's text, a key schedule) is freed, and not ours to o
 import weakref
 from collections.abc import Mapping
 
-from tenants.secrets.envelope import Binding, CannotOpen, key_number, open_sealed, seal, wipe
+from tenants.secrets.envelope import (
+    Binding,
+    CannotOpen,
+    key_number,
+    name_under,
+    open_sealed,
+    seal,
+    wipe,
+)
 from tenants.secrets.key_provider import KeyServiceDown, TenantKey
+
+_WIPED = "this key was wiped: the process is ending"
 
 
 class TenantSealer:
@@ -26,7 +36,7 @@ class TenantSealer:
     def seal(self, row_id: str, data: bytes) -> bytes:
         """Seal bytes to this tenant, purpose and row. Raises ``KeyServiceDown`` once wiped."""
         if self._current not in self._keys:
-            raise KeyServiceDown("this key was wiped: the process is ending")
+            raise KeyServiceDown(_WIPED)
         return seal(self._keys[self._current], self._current, self._binding(row_id), data)
 
     def wipe(self) -> None:
@@ -38,7 +48,20 @@ class TenantSealer:
 
 
 class TenantCipher(TenantSealer):
-    """Opens as well."""
+    """Opens as well, and names what is to be found without being opened.
+
+    Names are made with the tenant's first data key, which stays when others come: they last.
+    """
+
+    def __init__(self, name: TenantKey, keys: Mapping[int, bytearray], current: int) -> None:
+        super().__init__(name, keys, current)
+        self._first = min(keys)
+
+    def name(self, kind: str, value: str) -> str:
+        """Name a value of a kind for this tenant. Raises ``KeyServiceDown`` once wiped."""
+        if self._first not in self._keys:
+            raise KeyServiceDown(_WIPED)
+        return name_under(self._keys[self._first], self._binding(kind), value)
 
     def open(self, row_id: str, sealed: bytes) -> bytes:
         """Open what was sealed to the same. Raises ``CannotOpen``."""

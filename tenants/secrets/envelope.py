@@ -5,6 +5,8 @@ in GCM (NIST SP 800-38D): the ciphertext with its tag. Version, number and bindi
 beside it. Nonces are random: one key is good for some 2^32 blobs.
 """
 
+import hashlib
+import hmac
 import secrets
 
 import msgspec
@@ -19,6 +21,8 @@ _NUMBER_BYTES = 4
 _HEADER_BYTES = len(_VERSION) + _NUMBER_BYTES
 _LEAST = _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES
 _PROTOCOL = b"meetbot sealed 1"
+_NAMING = b"meetbot names 1"
+_NAME_BYTES = 20
 
 
 class CannotOpen(Exception):
@@ -78,6 +82,16 @@ def open_sealed(key: bytes | bytearray, binding: Binding, blob: bytes) -> bytes:
         return AESGCM(key).decrypt(nonce, ciphertext, _bound(header, binding))
     except InvalidTag as error:
         raise CannotOpen("these bytes were changed, or sealed to something else") from error
+
+
+def name_under(key: bytes | bytearray, binding: Binding, value: str) -> str:
+    """Name a value by HMAC-SHA-256: alike where it is alike, telling nothing without the key.
+
+    The key is derived from the data key, which seals as well and is used for nothing twice.
+    """
+    naming = hmac.digest(key, _NAMING, hashlib.sha256)
+    named = hmac.digest(naming, _bound(_NAMING, binding) + value.encode(), hashlib.sha256)
+    return named[:_NAME_BYTES].hex()
 
 
 def _bound(header: bytes, binding: Binding) -> bytes:

@@ -12,7 +12,7 @@ nothing; each role sees what its row-level policies and column grants let it see
 """
 
 import select
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -45,6 +45,10 @@ class Cipher(Protocol):
         """Open what was sealed to this tenant and to the row."""
         ...
 
+    def name(self, kind: str, value: str) -> str:
+        """Name a value, so that it is found again and not told."""
+        ...
+
 
 class Ciphers(Protocol):
     """Where a tenant's cipher comes from."""
@@ -64,6 +68,10 @@ class NoCipher:
     def open(self, row_id: str, sealed: bytes) -> bytes:
         """Refuse."""
         raise RuntimeError(f"a bare session opens nothing: {row_id}, {len(sealed)} bytes")
+
+    def name(self, kind: str, value: str) -> str:
+        """Refuse."""
+        raise RuntimeError(f"a bare session names nothing: {kind}, {len(value)} letters")
 
 
 class Session:
@@ -97,6 +105,10 @@ class TenantSession(Session):
         """Open what ``seal`` made."""
         return msgspec.msgpack.decode(self._cipher.open(row_id, sealed), type=kind)
 
+    def name(self, kind: str, value: str) -> str:
+        """Name a value of a kind: alike within this tenant, and telling nothing to others."""
+        return self._cipher.name(kind, value)
+
 
 class SweepSession(Session):
     """Sees ids and due times of every tenant, and changes nothing."""
@@ -118,17 +130,31 @@ class PurgeSession(Session):
     """Deletes entries of one tenant's audit log that lie before an instant, and nothing else."""
 
 
-class Database:
-    """Opens sessions on one pool of connections."""
+Prepare = Callable[[TenantSession], Awaitable[None]]
 
-    def __init__(self, engine: AsyncEngine, ciphers: Ciphers) -> None:
+
+class Database:
+    """Opens sessions on one pool of connections.
+
+    ``prepare`` is done once for each tenant before its first session here, in one of its own.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, ciphers: Ciphers, prepare: Prepare | None = None
+    ) -> None:
         self._engine = engine
         self._ciphers = ciphers
+        self._prepare = prepare
+        self._prepared: set[TenantId] = set()
 
     @asynccontextmanager
     async def tenant(self, tenant_id: TenantId) -> AsyncIterator[TenantSession]:
         """Open a transaction inside one tenant's wall; commits at the end."""
         cipher = await self._ciphers.content(tenant_id)
+        if self._prepare is not None and tenant_id not in self._prepared:
+            async with scoped(self._engine, "meetbot_tenant", tenant_id) as connection:
+                await self._prepare(TenantSession(connection, tenant_id, cipher))
+            self._prepared.add(tenant_id)
         async with scoped(self._engine, "meetbot_tenant", tenant_id) as connection:
             yield TenantSession(connection, tenant_id, cipher)
 

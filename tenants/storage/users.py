@@ -43,7 +43,9 @@ async def known(session: TenantSession, user_id: CalendarUserId) -> CalendarUser
 
 async def by_customer_id(session: TenantSession, customer_user_id: str) -> CalendarUser | None:
     """Return the person whom the tenant knows by this id."""
-    statement = _present().where(calendar_users.c.customer_user_id == customer_user_id)
+    statement = _present().where(
+        calendar_users.c.customer_user_id == named(session, customer_user_id)
+    )
     row = (await session.execute(statement)).one_or_none()
     return None if row is None else user_of(session, row)
 
@@ -58,7 +60,9 @@ async def page(session: TenantSession, keyset: Keyset, customer_user_id: str | N
     """List people, newest first."""
     statement = _present()
     if customer_user_id is not None:
-        statement = statement.where(calendar_users.c.customer_user_id == customer_user_id)
+        statement = statement.where(
+            calendar_users.c.customer_user_id == named(session, customer_user_id)
+        )
     return await page_of(session, statement, [calendar_users.c.id], keyset, descending=True)
 
 
@@ -72,7 +76,8 @@ async def ensure(
         .values(
             id=user_id,
             tenant_id=session.tenant_id,
-            customer_user_id=customer_user_id,
+            customer_user_id=named(session, customer_user_id),
+            about=told(session, user_id, customer_user_id),
             created_at=now,
             updated_at=now,
         )
@@ -80,7 +85,7 @@ async def ensure(
     )
     await session.execute(statement)
     by_their_id = select(calendar_users).where(
-        calendar_users.c.customer_user_id == customer_user_id
+        calendar_users.c.customer_user_id == named(session, customer_user_id)
     )
     row = (await session.execute(by_their_id)).one()
     return user_of(session, row), row.id == user_id
@@ -110,8 +115,8 @@ async def set_auto_schedule(
 
 async def customer_id(session: TenantSession, user_id: CalendarUserId) -> str:
     """Return the tenant's own id of a person who is known to exist."""
-    statement = select(calendar_users.c.customer_user_id).where(calendar_users.c.id == user_id)
-    return str((await session.execute(statement)).scalar_one())
+    statement = select(calendar_users.c.about).where(calendar_users.c.id == user_id)
+    return customer_id_of(session, user_id, (await session.execute(statement)).scalar_one())
 
 
 async def some(
@@ -129,6 +134,21 @@ async def event_seq(session: TenantSession, user_id: CalendarUserId) -> int | No
     return found
 
 
+def named(session: TenantSession, customer_user_id: str) -> str:
+    """Return what stands for the tenant's own id of a person in their row."""
+    return session.name("person", customer_user_id)
+
+
+def told(session: TenantSession, user_id: CalendarUserId, customer_user_id: str) -> bytes:
+    """Seal the tenant's own id of a person, to be shown."""
+    return session.seal(f"name:{user_id}", customer_user_id)
+
+
+def customer_id_of(session: TenantSession, user_id: CalendarUserId, about: bytes) -> str:
+    """Open what ``told`` made."""
+    return session.open(f"name:{user_id}", about, str)
+
+
 def _present() -> Select[Any]:
     return select(calendar_users).where(calendar_users.c.erased_at.is_(None))
 
@@ -141,7 +161,7 @@ def user_of(session: TenantSession, row: Row[Any]) -> CalendarUser:
     return CalendarUser(
         id=row.id,
         tenant_id=row.tenant_id,
-        customer_user_id=row.customer_user_id,
+        customer_user_id=customer_id_of(session, row.id, row.about),
         attributes=content.attributes,
         bot_config=content.bot_config,
         auto_schedule=row.auto_schedule,

@@ -20,6 +20,7 @@ from meetbot_calendar.journeys.keys import KeyWish
 from meetbot_calendar.journeys.once import Ticket
 from meetbot_calendar.journeys.scheduling_series import Wish
 from meetbot_calendar.journeys.tenants import TenantWish
+from meetbot_calendar.storage import calendars
 from meetbot_calendar.storage.tables import metadata
 from tenants.identity import CalendarUserId, TenantContext, TenantId
 from tests.journeys.stage import ANN, BOB, Stage, set_stage
@@ -79,6 +80,8 @@ class Party(msgspec.Struct, kw_only=True):
                     rows = table.select().with_only_columns(column).order_by(column)
                     row = (await session.execute(rows.limit(1))).one_or_none()
                     found |= {} if row is None or row[0] is None else {str(row[0]): None}
+            known = await calendars.of_user(session, self.user_id)
+        found |= {known[0].account_id: None, known[0].platform_id: None}
         return list(found)
 
 

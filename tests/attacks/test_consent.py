@@ -15,6 +15,8 @@ from httpx import Response
 from meetbot_calendar.calendars.model import Provider
 from meetbot_calendar.errors import InstallationFault
 from meetbot_calendar.journeys.grants import fresh
+from meetbot_calendar.storage.connections import connection_of
+from meetbot_calendar.storage.tables import connections
 from meetbot_calendar.wiring import ContentCiphers
 from tenants.identity import TenantContext, TenantId
 from tenants.secrets.keyring import Keyring
@@ -66,7 +68,9 @@ class Firm(msgspec.Struct, kw_only=True):
 
     async def connected(self) -> list[str]:
         """Return the accounts of all its people."""
-        return sorted(await self.stage.look("select account_id from connections"))
+        async with self.stage.services.database.tenant(self.stage.context.tenant_id) as session:
+            rows = await session.execute(connections.select())
+            return sorted(connection_of(session, row).account_id for row in rows)
 
 
 @pytest.fixture

@@ -1,20 +1,26 @@
 """Attempts of who holds the rows but not the keys, or holds Redis: the thief, the administrator."""
 
+import hashlib
 import pickle
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from meetbot_calendar.calendars.meeting_keys import meeting_keys
+from meetbot_calendar.calendars.meeting_links import room_of
 from meetbot_calendar.gateways import wakeups
+from meetbot_calendar.storage.names import digest_of
 from meetbot_calendar.worker.tasks import JOURNEYS
 from tenants.identity import TenantId
 from tenants.secrets.ciphers import TenantCipher
 from tenants.secrets.envelope import CannotOpen
 from tenants.secrets.key_provider import KeyGone, KeyPurpose, TenantKey
 from tests.attacks.scene import SECRET_WORDS, Party, Scene
+from tests.journeys.stage import ANN, BOB
 
 SEALED = (
     ("events", "id", "content", "content"),
@@ -113,6 +119,43 @@ async def test_every_row_of_a_tenant_is_without_a_word_of_what_its_people_do(
 
     for word in (SECRET_WORDS, SECRET_WORDS.encode().hex(), "whsec_", "1//0g", "secret-1"):
         assert word not in rows
+
+
+async def test_no_row_tells_whose_accounts_are_connected_or_where_their_tenant_is_told(
+    scene: Scene,
+) -> None:
+    rows = repr(await scene.acme.rows())
+
+    words = (ANN, BOB, "ann@", "bob@", "Ann", "Bob", "'ann'", "/customer/webhooks")
+    assert [word for word in words if word in rows] == []
+
+
+async def test_a_room_that_somebody_guesses_cannot_be_tried_on_the_rows(scene: Scene) -> None:
+    events = await scene.acme.stage.events()
+    (stored,) = [
+        set(chain.from_iterable(rows))
+        for rows in [await scene.acme.stage.look("select meeting_keys from events")]
+    ]
+    guesses = {
+        key
+        for event in events
+        for key in meeting_keys(event, room_of(event.content.meeting_url or ""))
+    }
+
+    assert len(guesses) > 3
+    assert stored & guesses == set()
+    assert stored & {digest_of(scene.acme.tenant_id, guess) for guess in guesses} == set()
+    assert stored & {hashlib.sha256(guess.encode()).hexdigest() for guess in guesses} == set()
+
+
+async def test_the_same_room_has_another_name_at_another_tenant(scene: Scene) -> None:
+    stored = [
+        set(chain.from_iterable(await party.stage.look("select meeting_keys from events")))
+        for party in (scene.acme, scene.mallory)
+    ]
+
+    assert stored[0]
+    assert stored[0] & stored[1] == set()
 
 
 async def test_a_data_key_taken_to_another_tenant_does_not_unwrap(scene: Scene) -> None:

@@ -217,6 +217,15 @@ class Stage(msgspec.Struct, kw_only=True):
             found = await calendars.of_user(session, user_id)
         return {calendar.name: calendar for calendar in found}
 
+    async def due_calendars(self) -> list[str]:
+        """Return the names of the calendars that are due to be read."""
+        due = await self.look(
+            "select id from calendars where due_at <= :now order by due_at", now=self.now
+        )
+        async with self.services.database.tenant(self.context.tenant_id) as session:
+            found = [await calendars.get(session, calendar_id) for calendar_id in due]
+        return [calendar.name for calendar in found if calendar is not None]
+
     async def connections(self, user_id: CalendarUserId) -> tuple[Connection, ...]:
         """Return a person's connections."""
         async with self.services.database.tenant(self.context.tenant_id) as session:

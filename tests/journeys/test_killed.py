@@ -311,9 +311,9 @@ async def picture(stage: Stage) -> dict[str, Any]:
 
 ROWS = {
     "connections": "select status, removed_at is null, grant_sealed = '', refresh_lease_until"
-    " from connections order by account_id",
-    "calendars": "select name, selected, push, cursor is null, error_code, lease_id,"
-    " due_at is null, push_due_at is null from calendars order by name",
+    " from connections order by provider",
+    "calendars": "select is_primary, selected, push, cursor is null, error_code, lease_id,"
+    " due_at is null, push_due_at is null from calendars order by is_primary, push",
     "deleted": "select count(*) from events where is_deleted",
     "undecided": "select count(*) from events where decide_due_at is not null",
     "decisions": "select action, source, reason, count(*) from decisions group by 1, 2, 3"

@@ -262,8 +262,7 @@ async def test_a_notice_rings_exactly_its_calendar(
     stage.hold_meeting(email, "Team's", HOUR, calendar=team.id)
     await stage.hear()
 
-    due = "select name from calendars where due_at <= :now"
-    assert await stage.look(due, now=stage.now) == ["Team"]
+    assert await stage.due_calendars() == ["Team"]
 
 
 @both
@@ -280,10 +279,9 @@ async def test_a_notice_during_a_running_sync_is_not_lost(
     busy = while_reading(stage, provider, meanwhile)
     synced = await sync.sync(busy.services, stage.context.tenant_id, calendar.id)
 
-    due = "select name from calendars where due_at <= :now"
     assert synced is not None
     assert synced.created == 0
-    assert await stage.look(due, now=stage.now) == [calendar.name]
+    assert await stage.due_calendars() == [calendar.name]
     await stage.settle()
     assert await stage.titles() == ["Late"]
 

@@ -23,6 +23,9 @@ class PlainCipher:
         assert name == row_id.encode()
         return data
 
+    def name(self, kind: str, value: str) -> str:
+        return f"{kind}:{value}"
+
 
 class PlainCiphers:
     async def content(self, tenant_id: TenantId) -> PlainCipher:

@@ -86,6 +86,23 @@ def test_a_delivery_of_before_learns_its_messages_place(empty_database: str) -> 
     migrate(empty_database, "meetbot")
 
     assert told(empty_database, "select seq from deliveries") == [(7,)]
+    assert told(empty_database, "select names_in_clear from tenants") == [(True,)]
+
+
+def test_names_that_are_sealed_already_are_not_unmade(empty_database: str) -> None:
+    migrate(empty_database, "meetbot")
+    told(
+        empty_database,
+        TENANT,
+        "insert into calendar_users (id, tenant_id, customer_user_id, about, created_at,"
+        " updated_at) values ('mcu_a', 'ten_a', 'hash', 'sealed', now(), now())",
+    )
+
+    with pytest.raises(MigrationFailed, match="restore a backup"):
+        unmake(empty_database, "meetbot")
+
+    refuse_drift(empty_database, "meetbot")
+    assert told(empty_database, "select names_in_clear from tenants") == [(False,)]
 
 
 def test_a_second_migration_changes_nothing(empty_database: str) -> None:

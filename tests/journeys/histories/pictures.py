@@ -15,6 +15,7 @@ from meetbot_calendar.sandbox.meetings import Change, Meeting, slot_key
 from meetbot_calendar.sandbox.recurrence import slots
 from meetbot_calendar.sandbox.store import Account, Calendar, Entry
 from meetbot_calendar.sandbox.world import World
+from meetbot_calendar.storage import calendars
 from tests.journeys.stage import Stage
 
 _PAST, _FUTURE = timedelta(days=1), timedelta(days=28)
@@ -117,19 +118,17 @@ def _answer(meeting: Meeting, owner: Account, slot: str) -> str:
 
 async def of_rows(stage: Stage, provider: Provider, email: str) -> Picture:
     """Say what our rows hold of an account's calendars."""
-    rows = await stage.look(
-        "select c.id, c.platform_id from calendars c join connections n on n.id = c.connection_id"
-        " where c.selected and n.provider = :provider and n.account_id = :email",
-        provider=provider.value,
-        email=email,
-    )
+    people = await stage.look("select id from calendar_users")
+    async with stage.services.database.tenant(stage.context.tenant_id) as session:
+        known = [each for person in people for each in await calendars.of_user(session, person)]
     events = await stage.events()
     return {
-        platform_id: _inside(
-            (_of_event(event, email) for event in events if event.calendar_id == calendar_id),
+        calendar.platform_id: _inside(
+            (_of_event(event, email) for event in events if event.calendar_id == calendar.id),
             stage.now,
         )
-        for calendar_id, platform_id in rows
+        for calendar in known
+        if calendar.selected and (calendar.provider, calendar.account_id) == (provider, email)
     }
 
 
