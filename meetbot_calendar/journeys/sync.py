@@ -58,6 +58,10 @@ class SyncedCalendar(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     is_ours: bool = False
 
+    def __repr__(self) -> str:
+        counts = f"+{self.created} ~{self.updated} -{self.deleted}"
+        return f"SyncedCalendar({self.calendar_id}, {counts}, {self.code or 'ok'})"
+
 
 async def sync(
     services: Services, tenant_id: TenantId, calendar_id: CalendarId

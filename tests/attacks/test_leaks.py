@@ -30,6 +30,14 @@ CAME_UP = {
     "access token",
 }  # fmt: skip
 TITLE = canary("title")
+# No secret to those whom it concerns, and nobody else's business.
+PRIVATE: dict[str, str | bytes] = {
+    "Ann's account": ANN,
+    "Bob's account": BOB,
+    "a guest": "dana@customer.example",
+    "a room": "abc-defg-hij",
+    "where the tenant is told": "/customer/webhooks/acme",
+}
 
 
 async def connect(run: Running, key: str, provider: str, email: str) -> dict[str, str]:
@@ -209,11 +217,14 @@ async def test_no_secret_is_found_in_anything_that_the_running_product_leaves(
         }
         hunt = Hunt(secrets)
         widely = Hunt({**secrets, "nonsense": nonsense, "title": TITLE})
+        private = Hunt(PRIVATE, in_base64=False)  # a provider's sync token may hold its account
         processes = family(run.process.pid)
         leaks = [
             *hunt.in_texts("answers", run.answers),
             *widely.in_texts("rows", rows_of_all(run, [tenant_id])),
+            *private.in_texts("rows", rows_of_all(run, [tenant_id])),
             *widely.in_bytes("Redis", everything_in_redis(run)),
+            *private.in_bytes("Redis", everything_in_redis(run)),
             *(leak for pid in processes for leak in hunt.in_bytes(*_line(pid, "cmdline"))),
             *(leak for pid in processes for leak in _in_environment(hunt, secrets, pid)),
         ]
@@ -222,7 +233,9 @@ async def test_no_secret_is_found_in_anything_that_the_running_product_leaves(
         log = run.log.read_bytes()
         leaks += [
             *widely.in_bytes("log", log),
+            *private.in_bytes("log", log),
             *widely.in_folder(run.data_dir, KEPT),
+            *private.in_folder(run.data_dir, KEPT),
             *_open_to_others(run.data_dir),
         ]
 
