@@ -10,6 +10,7 @@ from meetbot_calendar.journeys import parting, tenants
 from meetbot_calendar.journeys.tenants import TenantWish
 from meetbot_calendar.sandbox.microsoft.notices import send_lifecycle
 from tenants.identity import TenantContext
+from tenants.storage import users
 from tests.journeys.stage import BOB, Stage
 from tests.journeys.test_watching import push, watches
 
@@ -65,11 +66,11 @@ async def test_two_connections_of_a_mailbox_live_on_one_subscription(
 async def test_whoever_leaves_the_other_goes_on_hearing(
     two: tuple[Stage, Stage], leaver: int
 ) -> None:
-    names = ("bob", "robert")
     leaving = two[leaver]
-    wanted = "select id from calendar_users where customer_user_id = :name"
-    (user_id,) = await leaving.look(wanted, name=names[leaver])
-    (connection,) = await leaving.connections(user_id)
+    async with leaving.services.database.tenant(leaving.context.tenant_id) as session:
+        user = await users.by_customer_id(session, ("bob", "robert")[leaver])
+    assert user is not None
+    (connection,) = await leaving.connections(user.id)
 
     await parting.disconnect(leaving.services, leaving.context, connection.id, purge_events=True)
     await leaving.settle()

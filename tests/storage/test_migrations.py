@@ -1,3 +1,4 @@
+import hashlib
 import uuid
 from collections.abc import Iterator
 
@@ -52,6 +53,9 @@ def told(url: str, *statements: str) -> list[tuple[object, ...]]:
             for table in (
                 "tenants",
                 "calendar_users",
+                "connections",
+                "calendars",
+                "watches",
                 "webhook_endpoints",
                 "messages",
                 "deliveries",
@@ -87,6 +91,30 @@ def test_a_delivery_of_before_learns_its_messages_place(empty_database: str) -> 
 
     assert told(empty_database, "select seq from deliveries") == [(7,)]
     assert told(empty_database, "select names_in_clear from tenants") == [(True,)]
+
+
+def test_a_watch_of_before_is_found_by_what_its_provider_calls_it(empty_database: str) -> None:
+    migrate(empty_database, "meetbot", "20261121_tenant_keys")
+    told(
+        empty_database,
+        TENANT,
+        "insert into calendar_users (id, tenant_id, customer_user_id, created_at, updated_at)"
+        " values ('mcu_a', 'ten_a', 'ann', now(), now())",
+        "insert into connections (id, tenant_id, user_id, provider, account_id, account_key,"
+        " status, scopes, client_id, grant_sealed, created_at, updated_at) values ('con_a',"
+        " 'ten_a', 'mcu_a', 'outlook', 'a@b.de', 'k', 'active', '{}', 'c', '', now(), now())",
+        "insert into calendars (id, tenant_id, user_id, connection_id, platform_id, name,"
+        " is_primary, is_shared, selected, access_role, created_at, updated_at) values ('cal_a',"
+        " 'ten_a', 'mcu_a', 'con_a', 'p', 'Calendar', true, false, true, 'owner', now(), now())",
+        "insert into watches (id, tenant_id, calendar_id, token_hash, secret_hash, state,"
+        " platform_watch_id, expires_at, created_at)"
+        " values ('wch_a', 'ten_a', 'cal_a', '', '', 'active', 'sub-1', now(), now())",
+    )
+
+    migrate(empty_database, "meetbot")
+
+    found = told(empty_database, "select encode(platform_hash, 'hex') from watches")
+    assert found == [(hashlib.sha256(b"sub-1").hexdigest(),)]
 
 
 def test_names_that_are_sealed_already_are_not_unmade(empty_database: str) -> None:
