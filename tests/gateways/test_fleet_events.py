@@ -68,6 +68,7 @@ UNKNOWN: dict[str, list[Any]] = {
         {},
     ],
     "vexa": [
+        {"event_type": "meeting.status_change", "data": {"meeting": {"status": "active"}}},
         {"event_type": "meeting.dancing", "data": {"meeting": {"id": 1, "status": "dancing"}}},
         {"event_type": "webhook.test", "data": {}},
         {},
@@ -89,7 +90,6 @@ NAMELESS: dict[str, Any] = {
     "attendee": {"trigger": "bot.state_change", "bot_metadata": MARKS},
     "meetstream": {"event": "bot.done", "custom_attributes": MARKS},
     "meetingbaas": {"event": "bot.completed", "data": {}, "extra": MARKS},
-    "vexa": {"data": {"meeting": {"status": "active"}}},
 }
 
 

@@ -81,7 +81,10 @@ VENDORS = {
         header="X-API-Key",
         scheme="",
         advice="for a Vexa of your own, MEETBOT_FLEET_URL is its gateway",
-        reports="set it by PUT /user/webhook, with meeting.status_change enabled",
+        reports=(
+            "set it by PUT /user/webhook, with meeting.started, meeting.completed and bot.failed"
+            " enabled: meeting.status_change does not say of which bot it is"
+        ),
     ),
 }
 

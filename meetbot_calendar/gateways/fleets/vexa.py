@@ -3,7 +3,9 @@
 From Vexa-ai/vexa: docs/docs/api/meetings.mdx, errors.mdx, webhooks.mdx; meeting-api's
 bot_spawn/router.py and service.py, lifecycle/stop_router.py, machine.py and webhook.py,
 webhooks/delivery.py. It keeps nothing of ours with a bot, so a bot is known by its meeting's number
-and looked for by its room; another bot in the room, of whatever tenant, bars ours.
+and looked for by its room; another bot in the room, of whatever tenant, bars ours. Its event
+``meeting.status_change`` does not say that number: ``meeting.started``, ``meeting.completed`` and
+``bot.failed``, which it sends beside, do (app.py, ``_meeting_projection_from_row``).
 """
 
 import re
@@ -13,7 +15,7 @@ from urllib.parse import quote
 
 from meetbot_calendar.bots.fleet import Notice, Order, Report
 from meetbot_calendar.calendars.meeting_platforms import recognise
-from meetbot_calendar.errors import Invalid, MeetbotError, Missing, TryLater
+from meetbot_calendar.errors import MeetbotError, Missing, TryLater
 from meetbot_calendar.gateways.fleets import proofs, reading
 from meetbot_calendar.gateways.fleets.line import Account, Line, taken
 from meetbot_calendar.gateways.fleets.refusals import GONE, busy, closed, trouble
@@ -21,7 +23,7 @@ from meetbot_calendar.gateways.fleets.wording import Words, named, worded
 from meetbot_calendar.gateways.transport import Answer, Transport, retry_after
 from meetbot_calendar.gateways.untrusted import Json, child, children, object_in, text
 
-_CONFLICT, _FORBIDDEN, _UNAVAILABLE, _BAD_GATEWAY = 409, 403, 503, 502
+_CONFLICT, _FORBIDDEN, _UNAVAILABLE = 409, 403, 503
 _PAGE, _MOST = 100, 1000
 _WORDS: Words = {"bot_name": named("bot_name")}
 _LIVE = frozenset(
@@ -99,10 +101,8 @@ class VexaFleet:
         proofs.recent(datetime.fromtimestamp(int(seconds), UTC) if is_time else None, now)
         said = proofs.decoded(body)
         meeting = child(child(said, "data"), "meeting")
-        if not meeting:
-            return None
         if type(number := meeting.get("id")) is not int:
-            raise Invalid("The report names no meeting.")
+            return None
         at = reading.instant(said, "created_at") or now
         return Notice(fleet_bot_id=str(number), report=_report(meeting, at))
 

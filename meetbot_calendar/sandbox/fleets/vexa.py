@@ -1,9 +1,10 @@
 """Vexa's end (API v1): see gateways/fleets/vexa.py for the sources.
 
 One meeting is one row with a number; a second bot in a room of the same account is a 409. Links
-must be https, and are read for their room. Webhooks go to the account's one address. Refusals are
-``{"detail": …}``, as FastAPI writes them. A limit of bots at once is 429 by the reference and has
-been 403; here it is 429.
+must be https, and are read for their room. Webhooks go to the account's one address, all events as
+if they were enabled: a change of status without the meeting's number, and what it means with it.
+Refusals are ``{"detail": …}``, as FastAPI writes them. A limit of bots at once is 429 by the
+reference and has been 403; here it is 429.
 """
 
 import hashlib
@@ -155,17 +156,20 @@ def _reason(report: Report) -> str | None:
 
 
 def _write(telling: Telling) -> list[Post]:
-    """Tell of a change of status, and of what it means by a name of its own."""
+    """Tell of a change of status, which names no meeting, and of what it means, which does."""
     if not telling.config.webhook_url:
         return []
     kind = telling.report.type
     status = {"bot.joined": "active", "bot.completed": "completed", "bot.failed": "failed"}[kind]
     name = {"active": "meeting.started", "completed": "meeting.completed"}.get(status, "bot.failed")
-    meeting = _shown(telling.bot) | {"status": status, "completion_reason": _reason(telling.report)}
-    return [
-        _post(telling, number, event, {"meeting": meeting})
-        for number, event in enumerate(("meeting.status_change", name))
-    ]
+    now = {"status": status, "completion_reason": _reason(telling.report), "failure_stage": None}
+    change: Json = {
+        "meeting": now | {"connection_id": f"session-{telling.bot.id}", "data": {}},
+        "status_change": {"new_status": status, "transition_source": "bot_callback"},
+    }
+    meant: Json = {"meeting": _shown(telling.bot) | now}
+    said = (("meeting.status_change", change), (name, meant))
+    return [_post(telling, number, event, data) for number, (event, data) in enumerate(said)]
 
 
 def _post(telling: Telling, number: int, event: str, data: Json) -> Post:
