@@ -129,6 +129,23 @@ async def test_a_stranger_in_another_room_is_not_our_vexa_bot() -> None:
         assert await client("vexa", transport, end.url).find(ORDER) == "2"
 
 
+@pytest.mark.parametrize("status", ["needs_help", "needs_human_help", "stopping"])
+async def test_a_vexa_bot_is_found_and_called_back_until_its_meeting_has_ended(status: str) -> None:
+    meeting = {"id": 2, "status": status, "platform": "google_meet", "native_meeting_id": "abc"}
+    row = meeting | {"constructed_meeting_url": MEET}
+    answer = msgspec.json.encode(meeting | {"meetings": [row], "has_more": False})
+    async with listening(says(answer)) as end, open_transport(plainly()) as transport:
+        fleet = client("vexa", transport, end.url)
+        found = await fleet.find(ORDER)
+        await fleet.recall("2")
+
+    assert found == "2"
+    assert [(heard.method, heard.target) for heard in end.heard[1:]] == [
+        ("GET", "/meetings/2"),
+        ("DELETE", "/bots/google_meet/abc"),
+    ]
+
+
 @pytest.mark.parametrize("name", VENDORS)
 @pytest.mark.parametrize(("status", "error"), [(429, TryLater), (500, OutcomeUnknown)])
 async def test_a_recall_that_is_not_answered_well_is_made_again(

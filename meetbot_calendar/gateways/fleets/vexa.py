@@ -26,9 +26,8 @@ from meetbot_calendar.gateways.untrusted import Json, child, children, object_in
 _CONFLICT, _FORBIDDEN, _UNAVAILABLE = 409, 403, 503
 _PAGE, _MOST = 100, 1000
 _WORDS: Words = {"bot_name": named("bot_name")}
-_LIVE = frozenset(
-    {"requested", "joining", "awaiting_admission", "needs_help", "active", "stopping"}
-)
+# A bot that waits for help is ``needs_help`` or ``needs_human_help``, as Vexa's release has it.
+_NOT_OUT = frozenset({"idle", "scheduled", "completed", "failed"})
 _REASONS = {
     "evicted": "removed_by_host",
     "awaiting_admission_rejected": "denied_by_host",
@@ -61,7 +60,7 @@ class VexaFleet:
             query = {"limit": str(_PAGE), "offset": str(offset), "exclude_planned": "true"}
             page = await self._line.look("/bots", query) or {}
             for row in children(page, "meetings"):
-                if wanted and text(row, "status") in _LIVE and recognise(_link(row)) == wanted:
+                if wanted and _is_out(row) and recognise(_link(row)) == wanted:
                     return str(row.get("id"))
             if page.get("has_more") is not True:
                 return None
@@ -70,7 +69,7 @@ class VexaFleet:
     async def recall(self, fleet_bot_id: str) -> None:
         """Let the bot leave its room, if it is still this one that is in it."""
         meeting = await self._line.look(f"/meetings/{quote(fleet_bot_id, safe='')}")
-        if meeting is None or text(meeting, "status") not in _LIVE:
+        if meeting is None or not _is_out(meeting):
             return
         room = (text(meeting, "platform") or "", text(meeting, "native_meeting_id") or "")
         answer = await self._line.ask(
@@ -125,6 +124,11 @@ def _refused(answer: Answer) -> MeetbotError:
     if answer.status == _UNAVAILABLE and "transcription backend" in said:
         return closed(answer, "set its transcription backend, or transcribe_enabled to false")
     return trouble(answer)
+
+
+def _is_out(row: Json) -> bool:
+    status = text(row, "status")
+    return status is not None and status not in _NOT_OUT
 
 
 def _link(row: Json) -> str:
