@@ -145,6 +145,19 @@ def test_a_report_of_a_bot_without_a_name_is_malformed(name: str, said: Any) -> 
             {
                 "data": {
                     "meeting": {
+                        "status": "completed",
+                        "completion_reason": "stopped",
+                        "service_provenance": {"bot_outcome": "never_admitted"},
+                    }
+                }
+            },
+            "stopped",
+        ),
+        (
+            "vexa",
+            {
+                "data": {
+                    "meeting": {
                         "status": "failed",
                         "data": {"completion_reason": "awaiting_admission_timeout"},
                     }

@@ -145,6 +145,9 @@ def _report(meeting: Json, at: datetime) -> Report | None:
     if status == "failed":
         return reading.failed(at, why)
     if status == "completed":
+        # A bot that was stopped at the door ends so as well, as its provenance tells.
+        if text(child(meeting, "service_provenance"), "bot_outcome") == "never_admitted":
+            return reading.failed(at, why or "never_joined")
         return reading.completed(at, seconds=_seconds(meeting), reason=why)
     return reading.joined(at) if status == "active" else None
 

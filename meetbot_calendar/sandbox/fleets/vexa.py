@@ -167,9 +167,18 @@ def _write(telling: Telling) -> list[Post]:
         "meeting": now | {"connection_id": f"session-{telling.bot.id}", "data": {}},
         "status_change": {"new_status": status, "transition_source": "bot_callback"},
     }
-    meant: Json = {"meeting": _shown(telling.bot) | now}
+    meant: Json = {"meeting": _shown(telling.bot) | now | _provenance(telling.bot, status)}
     said = (("meeting.status_change", change), (name, meant))
     return [_post(telling, number, event, data) for number, (event, data) in enumerate(said)]
+
+
+def _provenance(bot: Bot, status: str) -> Json:
+    """Return what a completion says of when the bot was in, beside its meeting's own times."""
+    if status != "completed":
+        return {}
+    served = {"bot_admitted_at": written(bot.joined_at), "bot_departed_at": written(bot.ended_at)}
+    outcome = "served" if bot.joined_at else "never_admitted"
+    return {"service_provenance": served | {"bot_outcome": outcome}}
 
 
 def _post(telling: Telling, number: int, event: str, data: Json) -> Post:
