@@ -218,6 +218,22 @@ async def test_recall_is_asked_again_to_call_back_a_bot_that_was_started_meanwhi
         assert [bot.status for bot in stand.made] == ["recalled"]
 
 
+async def test_recalls_bot_that_has_ended_counts_as_called_back_though_it_is_called_unstarted() -> (
+    None
+):
+    async with stand_of("recall") as stand:
+        sent = await stand.fleet.send(stand.order())
+        await stand.pass_time(10)
+        await stand.pass_time(100)
+        stand.trouble("unstarted")
+
+        await stand.fleet.recall(sent)
+
+        asked_for = [heard.method for heard in stand.site.heard][-3:]
+        assert asked_for == ["POST", "DELETE", "GET"]
+        assert [bot.status for bot in stand.made] == ["completed"]
+
+
 async def test_attendee_frees_a_key_when_its_bot_has_ended() -> None:
     async with stand_of("attendee") as stand:
         first = await stand.fleet.send(stand.order())

@@ -3,7 +3,9 @@
 From docs.recall.ai: reference/bot_create, bot_list (``metadata__KEY``), bot_leave_call_create,
 bot_destroy, bot_retrieve, errors, idempotency; docs/bot-status-change-events, sub-codes,
 authenticating-requests-from-recallai, receive-a-recording. An answer is kept under its idempotency
-key for an hour, a 507 (no bot free) as well: so a new attempt takes a new key.
+key for an hour, a 507 (no bot free) as well: so a new attempt takes a new key. A bot that has ended
+may be called ``cannot_command_unstarted_bot`` as well, and deleting it is then refused: with 405
+by the errors page, with 400 as its users saw it.
 """
 
 from collections.abc import Mapping
@@ -16,10 +18,10 @@ from meetbot_calendar.gateways.fleets import proofs, reading
 from meetbot_calendar.gateways.fleets.line import Account, Line, root_of, taken
 from meetbot_calendar.gateways.fleets.refusals import GONE, refusal_code, trouble
 from meetbot_calendar.gateways.fleets.wording import MARK, Words, mark_of, marked, named, worded
-from meetbot_calendar.gateways.transport import Transport, retry_after
+from meetbot_calendar.gateways.transport import Answer, Transport, retry_after
 from meetbot_calendar.gateways.untrusted import Json, child, children, text
 
-_CONFLICT, _DISPATCHED = 409, 405
+_CONFLICT, _DISPATCHED, _REFUSED = 409, 405, 400
 _WORDS: Words = {
     "bot_name": named("bot_name"),
     "bot_message": lambda said: {
@@ -42,6 +44,7 @@ _NEVER_IN = frozenset(
         "bot_kicked_from_waiting_room",
     }
 )
+_OVER = frozenset({"call_ended", "done", "fatal"})
 _REASONS = {
     "bot_kicked_from_waiting_room": "denied_by_host",
     "bot_kicked_from_call": "removed_by_host",
@@ -85,10 +88,10 @@ class RecallFleet:
         if code == "cannot_command_completed_bot":
             return
         if code == "cannot_command_unstarted_bot":
-            answer = await self._line.ask("DELETE", f"{path}/")
-        if answer.status in {_CONFLICT, _DISPATCHED}:
-            raise TryLater("the bot is on its way just now", after=retry_after(answer))
-        if not answer.is_success and answer.status not in GONE:
+            await self._delete(path)
+        elif answer.status in {_CONFLICT, _DISPATCHED}:
+            raise _under_way(answer)
+        else:
             raise trouble(answer)
 
     async def ask(self, fleet_bot_id: str) -> Report | None:
@@ -115,6 +118,22 @@ class RecallFleet:
             raise Invalid("The report names no bot.")
         report = _report(event.removeprefix("bot."), child(data, "data"), now)
         return Notice(fleet_bot_id=fleet_bot_id, bot_id=bot_id, report=report)
+
+    async def _delete(self, path: str) -> None:
+        """Delete a bot that was not started, unless it has ended, which is called so as well."""
+        answer = await self._line.ask("DELETE", f"{path}/")
+        if answer.is_success or answer.status in GONE:
+            return
+        if answer.status not in {_CONFLICT, _DISPATCHED, _REFUSED}:
+            raise trouble(answer)
+        bot = await self._line.look(f"{path}/") or {}
+        changes = children(bot, "status_changes")
+        if bot and not any(text(change, "code") in _OVER for change in changes):
+            raise _under_way(answer)
+
+
+def _under_way(answer: Answer) -> TryLater:
+    return TryLater("the bot is on its way just now", after=retry_after(answer))
 
 
 def _body(order: Order) -> Json:

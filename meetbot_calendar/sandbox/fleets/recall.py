@@ -1,8 +1,10 @@
 """Recall.ai's end (API v1), from docs.recall.ai: see gateways/fleets/recall.py for the pages.
 
 Kept under an idempotency key for an hour: every answer, a 507 too. A DELETE is for bots that were
-not dispatched. The sources do not show bodies of 401, 402 and 429, nor of a refused field; what
-stands here is the usual of Django REST framework, of which the documented lists are.
+not dispatched: refused with 405 to those that were, with 400 to those that have ended. To these a
+command is refused as to a completed bot, or as to an unstarted one; which, the sources do not say.
+Nor do they show bodies of 401, 402 and 429, or of a refused field; what stands here is the usual of
+Django REST framework, of which the documented lists are.
 """
 
 from datetime import timedelta
@@ -99,10 +101,10 @@ async def leave_call(request: Asked, runner: Runner, fleet_id: FromPath[str]) ->
     """Let a bot leave its call."""
     _let_in(request, runner)
     bot = desk.bot_of(runner, fleet_id, _NOT_FOUND)
-    if desk.is_over(bot):
-        raise _COMPLETED
     if runner.world.faults.take(runner.make.bots, "unstarted"):
         raise _UNSTARTED
+    if desk.is_over(bot):
+        raise _COMPLETED
     desk.leave(runner, bot)
     return _shown(bot)
 
@@ -112,6 +114,8 @@ async def destroy(request: Asked, runner: Runner, fleet_id: FromPath[str]) -> No
     """Delete a bot that was not dispatched."""
     _let_in(request, runner)
     bot = desk.bot_of(runner, fleet_id, _NOT_FOUND)
+    if desk.is_over(bot):
+        raise Refusal(400, {"detail": "The bot has ended."})
     if not runner.world.faults.take(runner.make.bots, "undispatched"):
         raise Refusal(405, {"detail": 'Method "DELETE" not allowed.'})
     desk.leave(runner, bot)
