@@ -105,14 +105,20 @@ async def test_a_look_answered_with_a_page_says_neither_yes_nor_no(name: str) ->
             await client(name, transport, end.url).find(ORDER)
 
 
-async def test_vexas_bots_are_not_looked_through_without_end() -> None:
-    rows = {"meetings": [{"id": 1, "status": "completed"}], "has_more": True}
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("vexa", {"meetings": [{"id": 1, "status": "completed"}], "has_more": True}),
+        ("meetingbaas", {"success": True, "data": [], "cursor": "bW9yZQ=="}),
+    ],
+)
+async def test_a_fleets_bots_are_not_looked_through_without_end(name: str, page: Any) -> None:
     async with (
-        listening(says(msgspec.json.encode(rows))) as end,
+        listening(says(msgspec.json.encode(page))) as end,
         open_transport(plainly()) as transport,
     ):
         with pytest.raises(TryLater):
-            await client("vexa", transport, end.url).find(ORDER)
+            await client(name, transport, end.url).find(ORDER)
 
     assert len(end.heard) == 10
 

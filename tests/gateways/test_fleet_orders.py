@@ -68,6 +68,7 @@ ORDERED: dict[str, tuple[str, dict[str, str], dict[str, Any]]] = {
     ),
     "vexa": ("/vexa/bots", {"x-api-key": KEY}, {"meeting_url": MEET, "bot_name": "Notes"}),
 }
+OTHERS_BODY = {"bot_name": "Notes", "meeting_url": MEET, "extra": {"meetbot_bot_id": "bot_2"}}
 KEPT_WITH_A_BOT = {
     "recall": "metadata",
     "attendee": "metadata",
@@ -260,6 +261,30 @@ async def test_meetingbaas_passes_the_lock_of_anothers_bot_and_waits_behind_one_
 
         flags = [bot.body["allow_multiple_bots"] for bot in stand.made]
         assert flags == [False, True]
+
+
+async def test_meetingbaas_is_asked_again_to_call_back_a_bot_that_is_queued() -> None:
+    async with stand_of("meetingbaas") as stand:
+        sent = await stand.fleet.send(stand.order())
+        stand.trouble("queued")
+
+        with pytest.raises(TryLater):
+            await stand.fleet.recall(sent)
+        await stand.fleet.recall(sent)
+
+        assert [bot.status for bot in stand.made] == ["recalled"]
+
+
+async def test_meetingbaas_is_looked_through_page_by_page_for_our_bot() -> None:
+    async with stand_of("meetingbaas") as stand:
+        sent = await stand.fleet.send(stand.order())
+        for number in range(300):  # as at the top of an hour
+            other = msgspec.structs.replace(stand.made[0], id=f"other-{number}", body=OTHERS_BODY)
+            stand.state.bots[other.id] = other
+
+        assert await stand.fleet.find(stand.order()) == sent
+        looks = [heard for heard in stand.site.heard if heard.method == "GET"]
+        assert len(looks) == 2
 
 
 async def test_vexas_room_is_free_again_when_the_bot_in_it_has_left() -> None:

@@ -2,12 +2,13 @@
 
 From Meeting-BaaS/docs (api-v2: sending-a-bot, removing-a-bot, deduplication-rate-limiting,
 webhooks, error-codes, migration-guide; reference/bots/leaveBot) and Meeting-BaaS/sdk-generator
-(listBotsParams, listBotsResponseDataItem). There is no idempotency key: ``allow_multiple_bots:
-false`` locks a link for five minutes, whoever else asks; so a refusal by it is looked into.
+(listBotsParams, listBotsResponseDataItem, listBotsStatusAnyOf). There is no idempotency key:
+``allow_multiple_bots: false`` locks a link for five minutes, whoever else asks; so a refusal by it
+is looked into. Listing filters ``extra`` in memory, page by page: an empty page is not the end.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from meetbot_calendar.bots.fleet import Notice, Order, Report
@@ -36,7 +37,25 @@ _WORDS: Words = {
 _IN = frozenset(
     {"in_call_not_recording", "in_call_recording", "recording_paused", "recording_resumed"}
 )
-_OVER = frozenset({"transcribing", "completed", "failed"})
+_OVER = frozenset(
+    {
+        "call_ended",
+        "recording_succeeded",
+        "recording_failed",
+        "api_request_stop",
+        "bot_rejected",
+        "bot_removed",
+        "bot_removed_too_early",
+        "waiting_room_timeout",
+        "invalid_meeting_url",
+        "meeting_error",
+        "transcribing",
+        "completed",
+        "failed",
+    }
+)
+_PAGE, _PAGES = 250, 10
+_SKEW = timedelta(hours=1)  # no bot is sent before its time, by whichever clock
 _REASONS = {"bot_removed": "removed_by_host", "bot_removed_too_early": "removed_by_host"}
 
 
@@ -64,9 +83,10 @@ class MeetingbaasFleet:
 
     async def find(self, order: Order) -> str | None:
         """Look for the bot that carries our mark."""
-        page = await self._line.look("", {"extra": f"{MARK}:{order.bot_id}"})
-        found = children(page or {}, "data")
-        return text(found[0], "bot_id") if found else None
+        async for bot in self._listed(order, {"extra": f"{MARK}:{order.bot_id}"}):
+            if mark_of(child(bot, "extra")) == order.bot_id:
+                return text(bot, "bot_id")
+        return None
 
     async def recall(self, fleet_bot_id: str) -> None:
         """Let the bot leave, in whatever state it is."""
@@ -115,9 +135,23 @@ class MeetingbaasFleet:
 
     async def _expect_another(self, order: Order) -> None:
         """Refuse to pass a lock that nobody's bot explains: ours may be about to appear."""
-        page = await self._line.look("", {"meeting_url": order.meeting_url})
-        if not any(text(bot, "status") not in _OVER for bot in children(page or {}, "data")):
-            raise OutcomeUnknown("the fleet holds this link for a bot that it does not show")
+        async for bot in self._listed(order, {"meeting_url": order.meeting_url}):
+            if text(bot, "status") not in _OVER:
+                return
+        raise OutcomeUnknown("the fleet holds this link for a bot that it does not show")
+
+    async def _listed(self, order: Order, query: Mapping[str, str]) -> AsyncIterator[Json]:
+        """List the bots of the order's time, the latest first."""
+        since = order.join_at.astimezone(UTC) - _SKEW
+        asked = {"limit": str(_PAGE), "created_after": f"{since:%Y-%m-%dT%H:%M:%SZ}", **query}
+        for _ in range(_PAGES):
+            page = await self._line.look("", asked) or {}
+            for bot in children(page, "data"):
+                yield bot
+            if (cursor := text(page, "cursor")) is None:
+                return
+            asked["cursor"] = cursor
+        raise TryLater("the fleet lists more bots than can be looked through")
 
     async def _order(self, order: Order, *, alone: bool) -> Answer:
         body = worded(order, _WORDS, {"bot_name": DEFAULT_NAME}) | marked(order, "extra")

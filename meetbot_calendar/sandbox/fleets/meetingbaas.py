@@ -2,14 +2,17 @@
 
 Answers are ``{success, data}`` or ``{success: false, error, code, statusCode}``. A link asked for
 with ``allow_multiple_bots: false`` is barred while a bot for it is younger than five minutes.
-Listing filters ``extra`` by ``key:value`` and the link by a part of it. Leaving is refused (409) to
-what has ended. Its guide names the code of a double ``FST_ERR_BOT_ALREADY_EXISTS``; the sources do
-not show the codes of 401 and of a bad link.
+Listing cuts its pages first and then filters them: ``extra`` by ``key:value``, the link by a part
+of it. Leaving is refused (409) to what has ended, and to what is queued: ``queued``, on order. Its
+guide names the code of a double ``FST_ERR_BOT_ALREADY_EXISTS``; the sources do not show the codes
+of 401 and of a bad link.
 """
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import Provide
 from litestar.params import FromPath
@@ -76,19 +79,17 @@ async def create(request: Asked, runner: Runner) -> Response[Any]:
 async def list_bots(request: Asked, runner: Runner) -> Json:
     """List bots, the latest first, by exact values in ``extra`` and by a part of the link."""
     _let_in(request, runner)
-    wanted = dict(
-        each.partition(":")[::2]
-        for each in request.query_params.get("extra", "").split(",")
-        if each
-    )
-    part = request.query_params.get("meeting_url", "").lower()
+    query = request.query_params
+    wanted = dict(each.partition(":")[::2] for each in query.get("extra", "").split(",") if each)
+    part = query.get("meeting_url", "").lower()
+    rows, cursor = _page(runner, query)
     found = [
         _shown(bot)
-        for bot in reversed(runner.state.bots.values())
+        for bot in rows
         if wanted.items() <= (bot.body.get("extra") or {}).items()
         and part in bot.body["meeting_url"].lower()
     ]
-    return {"success": True, "data": found, "cursor": None, "prev_cursor": None}
+    return {"success": True, "data": found, "cursor": cursor, "prev_cursor": None}
 
 
 @get("/{fleet_id:str}")
@@ -112,7 +113,7 @@ async def leave(request: Asked, runner: Runner, fleet_id: FromPath[str]) -> Json
     """Let a bot leave."""
     _let_in(request, runner)
     bot = desk.bot_of(runner, fleet_id, _NOT_FOUND)
-    if desk.is_over(bot):
+    if desk.is_over(bot) or runner.world.faults.take(runner.make.bots, "queued"):
         raise _error(409, "BOT_STATUS")
     desk.leave(runner, bot)
     return {"success": True, "data": {"message": "Bot leave request sent successfully."}}
@@ -120,6 +121,17 @@ async def leave(request: Asked, runner: Runner, fleet_id: FromPath[str]) -> Json
 
 def _let_in(request: Asked, runner: FleetRunner) -> None:
     desk.check_key(request, runner, "x-meeting-baas-api-key", "", _NO_KEY)
+
+
+def _page(runner: FleetRunner, query: Mapping[str, str]) -> tuple[list[Bot], str | None]:
+    """Cut a page out of all bots, and say where the next begins."""
+    since = msgspec.convert(query.get("created_after", "2000-01-01T00:00:00Z"), datetime)
+    if since > runner.world.clock.now():
+        raise _error(400, "VALIDATION")
+    made = [bot for bot in reversed(runner.state.bots.values()) if bot.received_at > since]
+    begin, size = int(query.get("cursor", "0")), int(query.get("limit", "50"))
+    end = begin + size
+    return made[begin:end], str(end) if end < len(made) else None
 
 
 def _is_locked(runner: FleetRunner, link: str) -> bool:
