@@ -123,6 +123,24 @@ async def test_a_fleets_bots_are_not_looked_through_without_end(name: str, page:
     assert len(end.heard) == 10
 
 
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("recall", {"results": [{"id": "1", "metadata": {"meetbot_bot_id": "bot_2"}}]}),
+        ("attendee", {"results": [{"id": "1", "deduplication_key": "bot_2"}, {"id": "2"}]}),
+        ("meetingbaas", {"data": [{"bot_id": "1", "extra": {"meetbot_bot_id": "bot_2"}}]}),
+    ],
+)
+async def test_a_bot_is_not_taken_for_ours_by_a_fleet_that_overlooks_what_we_asked_for(
+    name: str, page: Any
+) -> None:
+    async with (
+        listening(says(msgspec.json.encode(page))) as end,
+        open_transport(plainly()) as transport,
+    ):
+        assert await client(name, transport, end.url).find(ORDER) is None
+
+
 async def test_a_stranger_in_another_room_is_not_our_vexa_bot() -> None:
     other = {"id": 1, "status": "active", "constructed_meeting_url": f"{MEET[:-1]}x"}
     ours = {"id": 2, "status": "active", "data": {"constructed_meeting_url": f"{MEET}?authuser=1"}}

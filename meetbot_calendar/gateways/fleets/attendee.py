@@ -80,7 +80,8 @@ class AttendeeFleet:
     async def find(self, order: Order) -> str | None:
         """Look for the bot under our key, one that has ended as well."""
         page = await self._line.look("", {"deduplication_key": order.key})
-        found = children(page or {}, "results")
+        listed = children(page or {}, "results")
+        found = [bot for bot in listed if text(bot, "deduplication_key") == order.key]
         return text(found[-1], "id") if found else None  # oldest first
 
     async def recall(self, fleet_bot_id: str) -> None:

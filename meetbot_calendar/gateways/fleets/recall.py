@@ -75,8 +75,10 @@ class RecallFleet:
     async def find(self, order: Order) -> str | None:
         """Look for the bot that carries our mark."""
         page = await self._line.look("", {f"metadata__{MARK}": order.bot_id})
-        found = children(page or {}, "results")
-        return text(found[0], "id") if found else None
+        for bot in children(page or {}, "results"):
+            if mark_of(child(bot, "metadata")) == order.bot_id:
+                return text(bot, "id")
+        return None
 
     async def recall(self, fleet_bot_id: str) -> None:
         """Let the bot leave its call; one that waits to be started is deleted."""
