@@ -184,7 +184,16 @@ async def test_the_fleets_own_code_is_kept_and_its_sentence_is_not(
     assert "hush" not in raised.value.detail
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"id": ""}', b'{"id": 7}', b"[]"])
+async def test_a_fleet_may_number_its_bots(transport: Transport) -> None:
+    async with fleet_that(transport, says(b'{"id": 9}')) as (fleet, end):
+        sent = await fleet.send(ORDER)
+        await fleet.recall(sent)
+
+    assert sent == "9"
+    assert end.heard[-1].target == "/v1/bots/9"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"id": ""}', b'{"id": true}', b"[]"])
 async def test_an_order_taken_without_an_id_is_of_unknown_outcome(
     transport: Transport, body: bytes
 ) -> None:

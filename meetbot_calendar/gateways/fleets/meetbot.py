@@ -38,7 +38,7 @@ _Seconds = Annotated[float, msgspec.Meta(ge=0, le=10_000_000)]
 
 
 class _Accepted(msgspec.Struct, frozen=True):
-    id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | int
 
 
 class _ReportData(msgspec.Struct, frozen=True):
@@ -167,7 +167,7 @@ def _taken(answer: Answer) -> str:
     if not answer.is_success:
         raise _refused(answer)
     try:
-        return answer.read(_Accepted).id
+        return str(answer.read(_Accepted).id)
     except (TryLater, GiveUp) as error:
         raise OutcomeUnknown("the fleet took the bot but did not say its id") from error
 
@@ -175,7 +175,7 @@ def _taken(answer: Answer) -> str:
 def _being_taken(answer: Answer) -> str:
     """Read a conflict of an order with itself, which may name the bot."""
     try:
-        return answer.read(_Accepted).id
+        return str(answer.read(_Accepted).id)
     except (TryLater, GiveUp) as error:
         detail = "the fleet is still taking the bot (409)"
         raise OutcomeUnknown(detail, after=retry_after(answer)) from error
