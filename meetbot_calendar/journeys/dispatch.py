@@ -148,12 +148,13 @@ async def _settle(
     await ring_deliveries(services, tenant_id, found.told)
     asking = {asyncio.create_task(ask(services, each)) for each in found.leaving}
     sent = await _record_answers(services, asking)
-    back: list[tuple[Bot, Outcome]] = [
+    back: list[tuple[Bot, tuple[Outcome, str | None]]] = [
         (bot, await recall.recall(services, bot)) for bot in found.recalled
     ]
     back += [(bot, await silence.ask_about(services, bot)) for bot in found.silent]
     seen = [
-        Dispatched(tenant_id=tenant_id, bot_id=bot.id, outcome=outcome) for bot, outcome in back
+        Dispatched(tenant_id=tenant_id, bot_id=bot.id, outcome=outcome, fault=fault)
+        for bot, (outcome, fault) in back
     ]
     return [*found.done, *sent, *seen]
 

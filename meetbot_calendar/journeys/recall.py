@@ -10,14 +10,19 @@ from meetbot_calendar.journeys.services import Services
 from meetbot_calendar.storage import bots, orphans
 
 _AGAIN = timedelta(seconds=10)
+_ALARM = timedelta(seconds=60)
 _LONG_ENOUGH = timedelta(hours=1)
 _OVERRUN = timedelta(hours=12)  # nobody asks again for a bot whose people are gone: ask for longer
 
 
-async def recall(services: Services, bot: Bot) -> Literal["recalled", "later", "failed"]:
+Returned = Literal["recalled", "later", "failed"]
+
+
+async def recall(services: Services, bot: Bot) -> tuple[Returned, str | None]:
     """Ask the fleet for the bot's return; tried again until an hour after the meeting.
 
     One whose sending was never answered is asked about first, with the very order that left.
+    Returns what came of it, and what only the operator can mend.
     """
     async with services.database.tenant(bot.tenant_id) as session:
         out = await bots.recall_of(session, bot.id) or bot.fleet_bot_id
@@ -26,15 +31,17 @@ async def recall(services: Services, bot: Bot) -> Literal["recalled", "later", "
             out = await finding.find(services, bot.content.order)
         if out is not None:
             await services.fleet.recall(out)
-    except (TryLater, InstallationFault) as trouble:
-        after = trouble.after if isinstance(trouble, TryLater) else None
-        await _close(services, bot, out, again=after or _AGAIN)
-        return "later"
+    except InstallationFault as fault:
+        await _close(services, bot, out, again=_ALARM)
+        return "later", fault.detail
+    except TryLater as trouble:
+        await _close(services, bot, out, again=trouble.after or _AGAIN)
+        return "later", None
     except GiveUp:
         await _close(services, bot, out, again=None)
-        return "failed"
+        return "failed", None
     await _close(services, bot, out, again=None)
-    return "recalled"
+    return "recalled", None
 
 
 async def _close(services: Services, bot: Bot, out: str | None, again: timedelta | None) -> None:

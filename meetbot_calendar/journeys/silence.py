@@ -14,25 +14,32 @@ _AGAIN = timedelta(hours=1)
 _OVERRUN = timedelta(hours=12)
 
 
-async def ask_about(services: Services, bot: Bot) -> Literal["heard", "later", "missed"]:
+Asked = Literal["heard", "later", "missed"]
+
+
+async def ask_about(services: Services, bot: Bot) -> tuple[Asked, str | None]:
     """Take the fleet's word for what became of a bot.
 
     One that is in its meeting, or about which the fleet cannot be asked, is asked about every hour
     for half a day, for meetings overrun; any other of which nothing is known is missed.
+    Returns what came of it, and what only the operator can mend.
     """
+    alarm: str | None = None
     try:
         report = None
         if bot.fleet_bot_id is not None:
             report = await services.fleet.ask(bot.fleet_bot_id)
-    except (TryLater, InstallationFault, GiveUp):
+    except InstallationFault as fault:
+        is_out, alarm = True, fault.detail
+    except (TryLater, GiveUp):
         is_out = True
     except Missing:  # the fleet cannot be asked
         is_out = bot.status == "joined"
     else:
         if report and await complete.record(services, bot.tenant_id, bot.id, report):
-            return "heard"
+            return "heard", None
         is_out = bot.status == "joined"
-    return await _close(services, bot, is_out=is_out)
+    return await _close(services, bot, is_out=is_out), alarm
 
 
 async def _close(services: Services, bot: Bot, *, is_out: bool) -> Literal["later", "missed"]:

@@ -35,6 +35,7 @@ LEAD = timedelta(seconds=90)
 SECOND = timedelta(seconds=1)
 AT_ONCE = timedelta(0)
 BOTS = "fleet.bots"
+REFUSED = "the fleet does not let us in (401): check its URL and key"
 
 
 async def waiting(stage: Stage, **facts: Any) -> Meeting:
@@ -185,6 +186,26 @@ async def test_a_fleet_that_does_not_let_us_in_is_tried_for_as_long_as_the_meeti
         await stage.pass_time(timedelta(minutes=1))
 
     assert (await status(stage), len(stage.fleet.refused)) == (["dispatched"], 2)
+
+
+async def test_the_operator_is_told_that_a_bot_cannot_be_asked_about_or_called_back(
+    stage: Stage,
+) -> None:
+    stage.world.faults.add("fleet.reports", "drop", times=-1)
+    await due(stage)
+    await stage.settle()
+    (bot,) = await stage.bots()
+    stage.fleet.config.api_key = "another"
+
+    stage.world.clock.advance(bot.end + HOUR - stage.now)
+    asked = await dispatch.fire(stage.services, [await taken(stage)])
+    await steer.cancel_bot(stage.services, stage.context, bot.id)
+    tenant_id = stage.context.tenant_id
+    held = await dispatch.hold(stage.services, tenant_id, [bot.id], AT_ONCE)
+    called = await dispatch.fire(stage.services, held)
+
+    done = [(each.outcome, each.fault) for each in (*asked, *called)]
+    assert done == [("later", REFUSED), ("later", REFUSED)]
 
 
 async def test_a_bot_that_never_left_is_missed_when_its_meeting_is_over(stage: Stage) -> None:
