@@ -123,6 +123,7 @@ async def test_an_order_that_is_still_being_taken_is_not_given_up(
 async def test_a_conflict_of_an_order_with_itself_may_name_the_bot(transport: Transport) -> None:
     async with fleet_that(transport, says(b'{"id": "fb_9"}', 409)) as (fleet, _):
         assert await fleet.find(ORDER) == "fb_9"
+        assert await fleet.send(ORDER) == "fb_9"
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,14 @@ class MeetbotFleet:
         self._callback_secret = callback_secret
 
     async def send(self, order: Order) -> str:
-        """Send one bot and return the fleet's id for it."""
-        return _taken(await self._ordered(order))
+        """Send one bot and return the fleet's id for it.
+
+        A conflict that names a bot is the order's with itself: it had arrived, though a refusal by
+        who stands before the fleet was its answer.
+        """
+        answer = await self._ordered(order)
+        known = _named(answer) if _is_with_itself(answer) else None
+        return known or _taken(answer)
 
     async def find(self, order: Order) -> str | None:
         """Send it once more: under the same key the fleet names the bot that it already has.
@@ -88,8 +94,12 @@ class MeetbotFleet:
         While it is still taking the first, it may refuse the second: then nothing is known yet.
         """
         answer = await self._ordered(order)
-        is_taking = answer.status == _CONFLICT and refusal_code(answer) != _ANOTHER
-        return _being_taken(answer) if is_taking else _taken(answer)
+        if not _is_with_itself(answer):
+            return _taken(answer)
+        if known := _named(answer):
+            return known
+        detail = "the fleet is still taking the bot (409)"
+        raise OutcomeUnknown(detail, after=retry_after(answer))
 
     async def _ordered(self, order: Order) -> Answer:
         return await self._transport.request(
@@ -166,19 +176,21 @@ def _report(said: _ReportBody, message_id: str | None = None) -> Report:
 def _taken(answer: Answer) -> str:
     if not answer.is_success:
         raise _refused(answer)
-    try:
-        return str(answer.read(_Accepted).id)
-    except (TryLater, GiveUp) as error:
-        raise OutcomeUnknown("the fleet took the bot but did not say its id") from error
+    if (found := _named(answer)) is None:
+        raise OutcomeUnknown("the fleet took the bot but did not say its id")
+    return found
 
 
-def _being_taken(answer: Answer) -> str:
-    """Read a conflict of an order with itself, which may name the bot."""
+def _named(answer: Answer) -> str | None:
     try:
         return str(answer.read(_Accepted).id)
-    except (TryLater, GiveUp) as error:
-        detail = "the fleet is still taking the bot (409)"
-        raise OutcomeUnknown(detail, after=retry_after(answer)) from error
+    except (TryLater, GiveUp):
+        return None
+
+
+def _is_with_itself(answer: Answer) -> bool:
+    """Say whether a conflict may be the order's with itself, sent before."""
+    return answer.status == _CONFLICT and refusal_code(answer) != _ANOTHER
 
 
 def _written(order: Order) -> bytes:
