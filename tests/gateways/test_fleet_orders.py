@@ -174,10 +174,23 @@ async def test_attendee_is_given_our_address_and_what_the_settings_name() -> Non
     assert json.loads(heard.body)["webhooks"] == [ours, hook]
 
 
-async def test_attendee_refuses_a_setting_that_it_does_not_know() -> None:
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"colour": "red"},
+        {"webhooks": [{"url": f"https://acme.example/{n}", "triggers": []} for n in range(3)]},
+        {"webhooks": [{"url": "https://acme.example/1", "triggers": []}] * 2},
+        {"webhooks": [{"url": "http://acme.example/1", "triggers": []}]},
+    ],
+)
+async def test_attendee_refuses_settings_that_it_does_not_know_or_allow(
+    config: dict[str, Any],
+) -> None:
     async with stand_of("attendee") as stand:
-        with pytest.raises(GiveUp):
-            await stand.fleet.send(stand.order(bot_config={"colour": "red"}))
+        with pytest.raises(GiveUp) as raised:
+            await stand.fleet.send(stand.order(bot_config=config))
+
+    assert raised.value.code == "fleet_refused"
 
 
 async def test_recall_keeps_a_refusal_under_its_key_so_a_new_attempt_takes_another() -> None:

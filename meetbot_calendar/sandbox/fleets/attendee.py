@@ -1,9 +1,9 @@
 """Attendee's end (API v1), from attendee-labs/attendee: see gateways/fleets/attendee.py.
 
 Every refusal of create_bot is a 400 with a sentence; a deduplication key is barred while its bot
-has not ended; unknown fields, emojis in the name and addresses without https are refused. Leaving
-is refused to what has left, deleting to what is not scheduled. The bodies of 401 and 429 are those
-of Django REST framework, on which it is built.
+has not ended; unknown fields, emojis in the name, a third webhook, one of an address twice and one
+without https are refused. Leaving is refused to what has left, deleting to what is not scheduled.
+The bodies of 401 and 429 are those of Django REST framework, on which it is built.
 """
 
 import base64
@@ -79,6 +79,7 @@ _FIELDS = frozenset(
     }
 )
 _HIGHEST = 0xFFFF
+_MOST_WEBHOOKS = 2
 _STEPS = {
     "bot.joined": (
         ("joined_meeting", "joined_not_recording"),
@@ -183,8 +184,17 @@ def _check(body: Json) -> None:
         raise Refusal(
             400, {"bot_name": ["Bot name cannot contain emojis or rare script characters."]}
         )
-    if any(not hook["url"].startswith("https://") for hook in body.get("webhooks", [])):
+    _check_webhooks([hook["url"] for hook in body.get("webhooks", [])])
+
+
+def _check_webhooks(urls: list[str]) -> None:
+    if any(not url.startswith("https://") for url in urls):
         raise Refusal(400, {"error": "webhook URL must start with https://"})
+    if len(set(urls)) < len(urls):
+        raise Refusal(400, {"error": "URL already subscribed for this bot"})
+    if len(urls) > _MOST_WEBHOOKS:
+        text = "You have reached the maximum number of webhooks for a single bot"
+        raise Refusal(400, {"error": text})
 
 
 def _shown(bot: Bot) -> Json:
