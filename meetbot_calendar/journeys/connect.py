@@ -16,6 +16,7 @@ from meetbot_calendar.journeys import enrol, grants
 from meetbot_calendar.journeys.enrol import Enrolment
 from meetbot_calendar.journeys.ringing import ring_decide
 from meetbot_calendar.journeys.services import Services
+from meetbot_calendar.journeys.users import refuse_own_facts
 from meetbot_calendar.storage import consents, event_marks
 from meetbot_calendar.storage.consents import PendingConsent
 from tenants.identity import CalendarUserId, TenantContext, TenantId
@@ -68,6 +69,7 @@ async def begin(services: Services, context: TenantContext, wish: ConnectWish) -
     )
     async with services.database.tenant(context.tenant_id) as session:
         user, _ = await users.ensure(session, wish.customer_user_id, now)
+        refuse_own_facts(context, user, wish.attributes)
         is_told_more = wish.attributes not in (None, user.attributes)
         if wish.attributes is not None and is_told_more:
             content = users.UserContent(attributes=wish.attributes, bot_config=user.bot_config)

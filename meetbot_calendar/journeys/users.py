@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from meetbot_calendar.errors import Fault, Invalid
 from meetbot_calendar.journeys.acting import person
 from meetbot_calendar.journeys.paging import Listing, PageWish, RowId, listing, place_of
 from meetbot_calendar.journeys.ringing import ring_decide
@@ -19,6 +20,19 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True):
 
     attributes: dict[str, Any] | None = None
     bot_config: dict[str, Any] | None = None
+
+
+def refuse_own_facts(
+    context: TenantContext, user: CalendarUser, attributes: dict[str, Any] | None
+) -> None:
+    """Refuse that a person changes what the tenant says of them: the tenant's rules go by it.
+
+    Raises ``Invalid``.
+    """
+    if context.user_id is not None and attributes not in (None, user.attributes):
+        detail = "They are the tenant's facts about the person: change them with a tenant key."
+        fault = Fault("/attributes", detail)
+        raise Invalid("A key of one calendar user cannot do this.", (fault,), code="tenants_own")
 
 
 async def list_users(
@@ -51,6 +65,7 @@ async def change_user(
     now = services.clock.now()
     async with services.database.tenant(context.tenant_id) as session:
         user = await person(session, context, user_id, lock=True)
+        refuse_own_facts(context, user, change.attributes)
         content = UserContent(
             attributes=user.attributes if change.attributes is None else change.attributes,
             bot_config=user.bot_config if change.bot_config is None else change.bot_config,

@@ -30,6 +30,7 @@ from meetbot_calendar.errors import (
     TooOften,
     TryLater,
     Unauthenticated,
+    WatchStands,
 )
 from meetbot_calendar.journeys.outages import (
     CannotOpen,
@@ -68,6 +69,7 @@ TABLE: dict[type[Exception], Row] = {
     AccessExpired: Row(503, "The provider asks for patience"),
     CursorExpired: Row(503, "The provider asks for patience"),
     TryLater: Row(503, "It may work later"),
+    WatchStands: Row(409, "Another watch stands for this calendar"),
     TooOften: Row(429, "You ask too often"),
     OutcomeUnknown: Row(503, "It may have happened, or may work later"),
     DatabaseDown: Row(503, "The database cannot be reached"),

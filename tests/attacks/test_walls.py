@@ -282,6 +282,29 @@ async def test_a_persons_key_that_names_a_colleague_is_refused(scene: Scene) -> 
     assert both.status_code in (400, 404, 422)
 
 
+async def test_a_persons_key_changes_nothing_that_the_tenant_says_of_the_person(
+    scene: Scene,
+) -> None:
+    path, facts = f"/v1/calendar/users/{scene.zoe_id}", {"attributes": {"may_be_recorded": False}}
+    await scene.acme.tenant.patch(path, facts)
+
+    tried = [
+        await scene.zoe.patch(path, {"attributes": {}}),
+        await scene.zoe.patch(path, {"attributes": {"may_be_recorded": True}, "bot_config": {}}),
+        await scene.zoe.post(
+            "/v1/calendar/connect/google",
+            {"customer_user_id": "zoe", "attributes": {"may_be_recorded": True}},
+        ),
+    ]
+    own = await scene.zoe.patch(path, facts | {"bot_config": {"bot_name": "Zoe's"}})
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in tried] == [
+        (422, "tenants_own")
+    ] * 3
+    assert (own.status_code, own.json()["attributes"]) == (200, facts["attributes"])
+    assert own.json()["bot_config"] == {"bot_name": "Zoe's"}
+
+
 async def test_what_a_tenant_could_ask_for_is_there_for_the_tenant_itself(scene: Scene) -> None:
     names = await scene.acme.names()
     bots = (await scene.acme.tenant.get("/v1/bots")).json()["results"]
