@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from meetbot_calendar.calendars import freshness
 from meetbot_calendar.calendars.model import (
     Calendar,
     ConnectionId,
@@ -35,13 +36,18 @@ from tenants.identity import TenantContext, TenantId
 _FAREWELL_AGAIN = timedelta(minutes=5)
 _FAREWELL_AT_MOST = timedelta(days=1)
 _GONE_AFTER = 3
-_EARLY = 0.8  # of the interval: turns are not to the second
 
 
 def is_due(services: Services, lease: Lease, now: datetime) -> bool:
-    """Say whether it is for this reader to list the account's calendars again, in every turn."""
-    edge = now - services.house.poll_interval * _EARLY
-    return lease.lists and (lease.listed_at is None or lease.listed_at <= edge)
+    """Say whether it is for this reader to list the account's calendars again.
+
+    They are listed once in every turn, by whichever round is the first: were it counted from the
+    last time, a turn soon after an urgent round would leave the list to the next one.
+    """
+    phase = freshness.phase_of(lease.calendar.user_id)
+    turn = freshness.next_turn(now, services.house.poll_interval, phase)
+    begun = turn - services.house.poll_interval
+    return lease.lists and (lease.listed_at is None or lease.listed_at < begun)
 
 
 async def refresh(services: Services, lease: Lease, grant: Grant) -> bool:

@@ -51,7 +51,10 @@ async def of_account(
 
 
 async def save(session: TenantSession, new: NewConnection, now: datetime) -> ConnectionId:
-    """Write a fresh connection, or bring an old one of the same account back to life."""
+    """Write a fresh connection, or bring an old one of the same account back to life.
+
+    What its calendars were when they were last listed is forgotten: the caller saves them anew.
+    """
     about = AccountContent(account_id=new.account.email, name=new.account.name)
     values = {
         "account_key": new.account.key,
@@ -60,6 +63,7 @@ async def save(session: TenantSession, new: NewConnection, now: datetime) -> Con
         "scopes": list(new.scopes),
         "client_id": new.client_id,
         "grant_sealed": new.sealed_grant,
+        "listing_digest": None,
         "refresh_lease_until": None,
         "error_code": None,
         "error_detail": None,

@@ -132,6 +132,41 @@ async def test_a_calendar_that_its_person_left_out_stays_out_when_it_comes_back(
     assert await stage.titles() == []
 
 
+@both
+async def test_a_calendar_that_comes_with_a_reconnection_and_leaves_at_once_is_let_go(
+    stage: Stage, provider: Provider, email: str
+) -> None:
+    user_id = await stage.onboard(provider, email)
+    calendar, me = shared_in(stage, provider, email)
+    await stage.connect(provider, email)
+    (theirs,) = [c for c in (await stage.calendars(user_id)).values() if not c.is_primary]
+
+    stage.world.directory.unshare(calendar, me)
+    await stage.pass_time(POLL)
+
+    assert theirs.selected
+    assert [c.selected for c in (await stage.calendars(user_id)).values() if not c.is_primary] == [
+        False
+    ]
+
+
+@both
+async def test_calendars_are_listed_in_every_turn_however_lately_a_notice_was_followed(
+    stage: Stage, provider: Provider, email: str
+) -> None:
+    user_id = await stage.onboard(provider, email)
+    (turn,) = await stage.look("select due_at from calendars")
+    await stage.pass_time(turn - stage.now)
+    await stage.pass_time(timedelta(seconds=250))
+    stage.hold_meeting(email, "Pushed", 2 * HOUR)
+    await stage.settle()
+    shared_in(stage, provider, email)
+
+    await stage.pass_time(timedelta(seconds=60))
+
+    assert len(await stage.calendars(user_id)) == 2
+
+
 async def test_a_notice_is_taken_while_a_round_is_being_written(stage: Stage) -> None:
     user_id = await stage.onboard(Provider.GOOGLE, ANN)
     silence(stage)
