@@ -5,6 +5,7 @@ once per person, it keeps thousands of them from calling in the same second.
 """
 
 import zlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -50,8 +51,7 @@ def next_sync(
     else:
         wait = backoff(outcome.failures, interval=interval, phase=phase)
         due = now + (min(wait, interval) if outcome.will_pass else wait)
-    looks = (last_look(departure, now, phase) for departure in outcome.departures)
-    due = min([due, *(look for look in looks if look is not None)])
+    due = min([due, *looks_ahead(outcome.departures, now, phase)])
     if outcome.retry_after is not None:  # what the provider asks for, no haste of ours undercuts
         due = max(due, now + obeyed(outcome.retry_after))
     return due
@@ -95,6 +95,12 @@ def last_look(departure: datetime, now: datetime, phase: float) -> datetime | No
     """Return the next of the looks before a departure; None where all of them are over."""
     looks = (departure - ahead + _LOOK_SPREAD * (phase % 1.0) for ahead in _LAST_LOOKS)
     return next((look for look in looks if look > now), None)
+
+
+def looks_ahead(departures: Sequence[datetime], now: datetime, phase: float) -> list[datetime]:
+    """Return the next look before each departure that has one yet."""
+    looks = (last_look(departure, now, phase) for departure in departures)
+    return [look for look in looks if look is not None]
 
 
 def new_window(now: datetime, *, past_days: float, future_days: float) -> Window:

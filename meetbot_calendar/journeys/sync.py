@@ -82,8 +82,11 @@ async def sync(
     requests = 2 if listing.is_due(services, lease, now) else 1
     wait = await quotas.wait_for_turn(services, lease, now, requests=requests)
     if wait is not None:
+        phase = freshness.phase_of(lease.calendar.user_id)
+        look = min(freshness.looks_ahead(lease.departures, now, phase), default=now + wait)
+        due_at = min(look, now + wait)
         async with services.database.tenant(tenant_id) as session:
-            await calendar_leases.let_go(session, lease, now + wait)
+            await calendar_leases.put_off(session, lease, due_at, is_urgent=due_at < now + wait)
         return None
     try:
         async with heartbeat.kept(services, partial(_prolong, services, lease)):

@@ -1,7 +1,6 @@
 """Who is at work on a calendar: a lease to read it, and how the round went."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, DateTime, bindparam, case, func, or_, select, update
@@ -264,19 +263,29 @@ async def fail(session: TenantSession, lease: Lease, setback: Setback, now: date
     )
 
 
-async def let_go(session: TenantSession, lease: Lease, due_at: datetime | None = None) -> None:
-    """Give a lease back as if it had never been taken: the calendar stays due, or is then.
-
-    What rang meanwhile is not put off.
-    """
-    values: dict[str, Any] = {"lease_id": None, "lease_until": None}
-    if due_at is not None:
-        rung = calendars.c.ring != lease.ring
-        values["due_at"] = case((rung, calendars.c.due_at), else_=due_at)
+async def let_go(session: TenantSession, lease: Lease) -> None:
+    """Give a lease back as if it had never been taken: the calendar stays due."""
     await session.execute(
         update(calendars)
         .where(calendars.c.id == lease.calendar.id, calendars.c.lease_id == lease.lease_id)
-        .values(values)
+        .values(lease_id=None, lease_until=None)
+    )
+
+
+async def put_off(
+    session: TenantSession, lease: Lease, due_at: datetime, *, is_urgent: bool
+) -> None:
+    """Give a lease back unused, to be due then; what rang meanwhile is not put off."""
+    rung = calendars.c.ring != lease.ring
+    await session.execute(
+        update(calendars)
+        .where(calendars.c.id == lease.calendar.id, calendars.c.lease_id == lease.lease_id)
+        .values(
+            due_at=case((rung, calendars.c.due_at), else_=due_at),
+            is_urgent=case((rung, True), else_=is_urgent),
+            lease_id=None,
+            lease_until=None,
+        )
     )
 
 

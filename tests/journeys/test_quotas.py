@@ -12,6 +12,7 @@ from meetbot_calendar.embedded.state import ServerState
 from meetbot_calendar.gateways.limits import open_limits
 from meetbot_calendar.journeys import quotas
 from meetbot_calendar.journeys.limits import Limits
+from meetbot_calendar.sandbox import edits
 from meetbot_calendar.storage import calendar_leases
 from tenants.limits import Quota, Rate
 from tests.journeys.stage import ANN, BOB, Stage
@@ -65,6 +66,19 @@ async def test_polls_wait_while_the_projects_quota_is_used_up(scarce: Stage) -> 
     (calendar,) = (await scarce.calendars(user_id)).values()
     assert (calendar.failures, calendar.error_code) == (0, None)
     assert (await scarce.look("select due_at from calendars"))[0] > scarce.now
+
+
+async def test_no_poll_is_put_off_past_the_look_before_a_departure(scarce: Stage) -> None:
+    held = scarce.hold_meeting(ANN, "Soon", timedelta(minutes=40))
+    await scarce.onboard(Provider.GOOGLE, ANN)
+    silence(scarce)
+    await polled(scarce, Provider.GOOGLE, 6)
+
+    edits.cancel(scarce.world, held.id)
+    for _ in range(9):
+        await scarce.pass_time(timedelta(minutes=1))
+
+    assert [bot.status for bot in await scarce.bots()] == ["cancelled"]
 
 
 async def test_a_large_quota_is_asked_for_in_parts_and_what_is_not_used_lapses(
